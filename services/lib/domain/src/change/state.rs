@@ -1,0 +1,79 @@
+//! What is remembered of a host between two scans.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+
+use crate::ports::{Port, PortSet};
+use crate::snapshot::{Evidence, HostState, PortState};
+
+/// What is remembered of a port that is or has been open, or that an alert once concerned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortRecord {
+    /// The last conclusive state.
+    pub state: PortState,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it was first found open.
+    pub first_seen: Timestamp,
+    /// When a scan last confirmed the state.
+    pub last_seen: Timestamp,
+    /// How many transitions it has had, the baseline included.
+    pub transition: u64,
+    /// The evidence for the state.
+    pub evidence: Evidence,
+}
+
+/// What is remembered of one address of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRecord {
+    /// The address.
+    pub ip: IpAddr,
+    /// The name it was last scanned by.
+    pub name: Option<String>,
+    /// The last conclusive state.
+    pub state: HostState,
+    /// It was last found to answer *open* on everything.
+    pub suspect: bool,
+    /// Since when it is in this state; `None` before the first conclusive one.
+    pub since: Option<Timestamp>,
+    /// When it last answered.
+    pub last_seen: Option<Timestamp>,
+    /// The newest run that was applied; 0 before the first.
+    pub last_run: u64,
+    /// How many transitions the host has had, the baseline included.
+    pub transition: u64,
+    /// The ports that have had a first conclusive verdict: only these can make news.
+    pub baseline: PortSet,
+    /// The ports that are or have been open. A port of the baseline that is not here was never
+    /// seen open.
+    pub ports: BTreeMap<Port, PortRecord>,
+}
+
+impl HostRecord {
+    /// A host of which nothing is known.
+    pub const fn new(ip: IpAddr) -> Self {
+        Self {
+            ip,
+            name: None,
+            state: HostState::Unknown,
+            suspect: false,
+            since: None,
+            last_seen: None,
+            last_run: 0,
+            transition: 0,
+            baseline: PortSet::empty(),
+            ports: BTreeMap::new(),
+        }
+    }
+
+    /// The ports last known open.
+    pub fn open(&self) -> PortSet {
+        let open = self
+            .ports
+            .iter()
+            .filter(|(_, record)| record.state == PortState::Open);
+        open.map(|(&port, _)| port).collect()
+    }
+}

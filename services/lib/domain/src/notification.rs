@@ -1,0 +1,41 @@
+//! Who is told, in which words, and when again.
+
+pub mod retry;
+pub mod words;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::change::HostChanges;
+
+/// What is told to every channel: one host's changes of one scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// Its id, made from the changes: the same however often it is made.
+    pub id: Uuid,
+    /// What is told.
+    pub changes: HostChanges,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl Notification {
+    /// The notification of these changes; `None` if the target's *notify* switch is off.
+    pub fn of(changes: HostChanges, now: Timestamp) -> Option<Self> {
+        changes.notify.then(|| Self {
+            id: changes.id(),
+            changes,
+            created_at: now,
+        })
+    }
+
+    /// The id of its delivery to a channel; receivers drop what they have seen by it.
+    pub fn delivery_id(&self, channel: &str) -> Uuid {
+        Uuid::new_v5(&self.id, channel.as_bytes())
+    }
+
+    /// What must stay in order: everything about one host of one target.
+    pub fn order_key(&self) -> String {
+        format!("{} {}", self.changes.target, self.changes.ip)
+    }
+}

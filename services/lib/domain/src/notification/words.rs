@@ -1,0 +1,84 @@
+//! Changes in plain words, for terminals, mail and chat.
+
+use crate::change::{Change, HostChanges, Transition};
+use crate::ports::service_name;
+use crate::snapshot::{Answer, Evidence, HostState, PortState};
+
+/// One change of a host as a sentence without an end: `192.0.2.7: port 22/tcp (ssh) opened`.
+pub fn sentence(host: &str, change: &Change) -> String {
+    match change.transition {
+        Transition::Port {
+            port,
+            after,
+            evidence,
+            expected,
+            ..
+        } => {
+            let service = service_name(port)
+                .map(|name| format!(" ({name})"))
+                .unwrap_or_default();
+            let what = match after {
+                PortState::Open => "opened",
+                PortState::Filtered => "is now filtered",
+                PortState::Closed | PortState::Unknown => "closed",
+            };
+            let note = if expected { ", as expected" } else { "" };
+            let number = port.number;
+            let protocol = port.protocol;
+            format!(
+                "{host}: port {number}/{protocol}{service} {what}{note} — {}",
+                why(&evidence)
+            )
+        }
+        Transition::Host { suspect: true, .. } => {
+            format!(
+                "{host}: answers open on every port (SYN proxy or tarpit), its ports are not judged"
+            )
+        }
+        Transition::Host {
+            after: HostState::Up,
+            ..
+        } => format!("{host}: host is up again"),
+        Transition::Host { .. } => format!("{host}: host is down"),
+    }
+}
+
+/// All changes in one line: the change itself, or how many there are of a host.
+pub fn summary(changes: &HostChanges) -> String {
+    match changes.changes.as_slice() {
+        [change] => sentence(&changes.host(), change),
+        many => {
+            let count = |state| {
+                let is = |change: &&Change| matches!(change.transition, Transition::Port { after, .. } if after == state);
+                many.iter().filter(is).count()
+            };
+            let mut parts = Vec::new();
+            for (state, word) in [
+                (PortState::Open, "opened"),
+                (PortState::Closed, "closed"),
+                (PortState::Filtered, "filtered"),
+            ] {
+                if count(state) > 0 {
+                    parts.push(format!("{} {word}", count(state)));
+                }
+            }
+            format!(
+                "{}: {} changes ({})",
+                changes.host(),
+                many.len(),
+                parts.join(", ")
+            )
+        }
+    }
+}
+
+fn why(evidence: &Evidence) -> String {
+    match evidence.answer {
+        Answer::SynAck => "it accepts connections (SYN-ACK)".to_owned(),
+        Answer::Rst => "it refuses connections (RST)".to_owned(),
+        Answer::IcmpUnreachable(code) => {
+            format!("rejected on the way (ICMP unreachable, code {code})")
+        }
+        Answer::NoResponse => format!("no response to {} probes", evidence.probes),
+    }
+}

@@ -1,0 +1,228 @@
+//! What is watched: addresses, ports, a schedule and the three switches, in a group and a zone.
+
+mod address;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use jiff::SignedDuration;
+use uuid::Uuid;
+
+pub use address::{Address, AddressError, IpRange};
+
+use crate::ports::PortSet;
+
+/// The most addresses that one target may hold: 2²⁰, a /12 of IPv4.
+pub const MAX_HOSTS: u128 = 1 << 20;
+
+/// The shortest interval between two scans of a target.
+pub const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+
+/// Namespace of the ids that are made from a target's source and name.
+const TARGET_IDS: Uuid = Uuid::from_u128(0x6f0d_3c5e_92b4_4d1a_8e57_1b0c_9a64_e2f3);
+
+/// A target's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetId(pub Uuid);
+
+impl TargetId {
+    /// The id of the target that `source` calls `name`: the same at every start.
+    pub fn derive(source: &str, name: &str) -> Self {
+        Self(Uuid::new_v5(
+            &TARGET_IDS,
+            format!("{source}\n{name}").as_bytes(),
+        ))
+    }
+}
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which scanner workers can reach a target; part of a queue's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Zone(String);
+
+impl Zone {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The zone's name cannot be part of a queue's name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0:?} is not a zone: use 1 to 32 of a-z, 0-9 and -")]
+pub struct ZoneError(String);
+
+impl FromStr for Zone {
+    type Err = ZoneError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let valid = (1..=32).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ZoneError(text.to_owned()))
+        }
+    }
+}
+
+/// The three switches of a target; each works without the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "three independent switches are what they are"
+)]
+pub struct Switches {
+    /// Scanned at all.
+    pub enabled: bool,
+    /// Changes are told to the notification channels.
+    pub notify: bool,
+    /// Transitions are kept; if off, only the current state is.
+    pub history: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            notify: true,
+            history: true,
+        }
+    }
+}
+
+/// A target, as an operator asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its id.
+    pub id: TargetId,
+    /// What people call it.
+    pub name: String,
+    /// Who it belongs to.
+    pub group: String,
+    /// Which workers scan it.
+    pub zone: Zone,
+    /// What is scanned.
+    pub addresses: Vec<Address>,
+    /// What is not, whatever `addresses` says.
+    pub exclude: Vec<IpRange>,
+    /// The ports watched on each address.
+    pub ports: PortSet,
+    /// The ports that should be open; `None` if nobody has said.
+    pub expected: Option<PortSet>,
+    /// Time from the start of one scan to the start of the next.
+    pub interval: SignedDuration,
+    /// The most probes per second that a worker sends for this target.
+    pub rate: u32,
+    /// The three switches.
+    pub switches: Switches,
+}
+
+/// Why a target cannot be watched.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TargetError {
+    /// No addresses.
+    #[error("the target {0:?} has no addresses")]
+    NoAddresses(String),
+    /// No ports.
+    #[error("the target {0:?} has no ports")]
+    NoPorts(String),
+    /// More addresses than one target may hold.
+    #[error("the target {name:?} has {hosts} addresses, and {MAX_HOSTS} is the most: split it")]
+    TooManyHosts {
+        /// The target's name.
+        name: String,
+        /// How many addresses it has.
+        hosts: u128,
+    },
+    /// Every address is excluded.
+    #[error("the target {0:?} has no address left after its exclusions")]
+    AllExcluded(String),
+    /// The interval is shorter than [`MIN_INTERVAL`].
+    #[error("the target {0:?} has an interval under 1 s")]
+    Interval(String),
+    /// The rate is 0.
+    #[error("the target {0:?} has a rate of 0 probes per second")]
+    Rate(String),
+}
+
+impl Target {
+    /// Checks what the types cannot.
+    pub fn check(&self) -> Result<(), TargetError> {
+        let name = || self.name.clone();
+        if self.addresses.is_empty() {
+            return Err(TargetError::NoAddresses(name()));
+        }
+        if self.ports.is_empty() {
+            return Err(TargetError::NoPorts(name()));
+        }
+        let hosts = self
+            .addresses
+            .iter()
+            .filter_map(Address::range)
+            .fold(0_u128, |sum, range| sum.saturating_add(range.len()));
+        if hosts > MAX_HOSTS {
+            return Err(TargetError::TooManyHosts {
+                name: name(),
+                hosts,
+            });
+        }
+        let has_name = self
+            .addresses
+            .iter()
+            .any(|address| address.range().is_none());
+        if !has_name && !self.literal_hosts().any(|ip| !self.is_excluded(ip)) {
+            return Err(TargetError::AllExcluded(name()));
+        }
+        if self.interval < MIN_INTERVAL {
+            return Err(TargetError::Interval(name()));
+        }
+        if self.rate == 0 {
+            return Err(TargetError::Rate(name()));
+        }
+        Ok(())
+    }
+
+    /// True if no packet may go to this address on behalf of this target.
+    pub fn is_excluded(&self, address: IpAddr) -> bool {
+        self.exclude.iter().any(|range| range.contains(address))
+    }
+
+    /// The names that have to be resolved before the target can be scanned.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.addresses.iter().filter_map(|address| match address {
+            Address::Name(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Every address that is written as a number; may repeat where items overlap.
+    pub fn literal_hosts(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.addresses
+            .iter()
+            .filter_map(Address::range)
+            .flat_map(|range| range.iter())
+    }
+}

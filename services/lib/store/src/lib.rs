@@ -1,0 +1,58 @@
+//! What Portwatch remembers, in PostgreSQL or SQLite behind one set of traits.
+//!
+//! One file per noun holds the trait and its types: [`targets`], [`jobs`], [`snapshots`],
+//! [`notifications`], and the [`outbox`] between the database and the broker. `postgres/` and
+//! `sqlite/` implement them, and both pass the one `conformance` suite.
+//!
+//! Every method is one transaction. Times come in as arguments.
+
+mod error;
+pub mod jobs;
+pub mod notifications;
+pub mod outbox;
+pub mod snapshots;
+pub mod targets;
+
+pub use error::StoreError;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+/// A database that holds everything; what services hold is an `Arc` of it.
+pub type Store = Arc<dyn Database>;
+
+/// All that one database can do.
+#[async_trait]
+pub trait Database:
+    targets::Targets + jobs::Jobs + snapshots::Snapshots + outbox::Outbox + notifications::Notifications
+{
+    /// Asks the database for a sign of life and checks that its schema is the one this program
+    /// was built for; the error says what is wrong.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Deletes what nobody needs any more: finished jobs, their inbox rows and ended deliveries
+    /// from before `older_than.working`, history from before `older_than.history`.
+    async fn prune(&self, older_than: PruneBefore) -> Result<Pruned, StoreError>;
+}
+
+/// From when on things are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct PruneBefore {
+    /// Finished jobs and the inbox that makes redelivery harmless: at least a day.
+    pub working: Timestamp,
+    /// History and ended deliveries.
+    pub history: Timestamp,
+}
+
+/// How many rows were deleted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Jobs with their inbox rows.
+    pub jobs: u64,
+    /// Transitions.
+    pub history: u64,
+    /// Deliveries with their notifications.
+    pub deliveries: u64,
+}

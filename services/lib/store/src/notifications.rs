@@ -1,0 +1,114 @@
+//! Notifications, and their delivery to each channel.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use crate::StoreError;
+
+/// A notification and the deliveries that it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewNotification {
+    /// Its id.
+    pub id: Uuid,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The encoded notification message.
+    pub body: Vec<u8>,
+    /// Deliveries to one channel with the same key go out in the order in which they were saved.
+    pub order_key: String,
+    /// One for each channel; none if nobody is told.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// A delivery to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// Its id; the `webhook-id`.
+    pub id: Uuid,
+    /// The channel's name.
+    pub channel: String,
+}
+
+/// A delivery that is due and now leased to the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueDelivery {
+    /// Its id.
+    pub id: Uuid,
+    /// The channel's name.
+    pub channel: String,
+    /// The encoded notification message.
+    pub body: Vec<u8>,
+    /// Attempts made before this one.
+    pub attempts: u32,
+    /// Proof of the lease: only its holder may record the attempt.
+    pub lease: Uuid,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it ended.
+    pub at: Timestamp,
+    /// How long it took.
+    pub latency: SignedDuration,
+    /// The HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// What went wrong, without secrets; `None` if it was delivered.
+    pub error: Option<String>,
+    /// What follows.
+    pub next: NextStep,
+}
+
+/// What follows an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextStep {
+    /// Nothing: it was delivered.
+    Delivered,
+    /// It is tried again at this time.
+    RetryAt(Timestamp),
+    /// Nothing: it was given up.
+    GivenUp,
+}
+
+/// How many deliveries are in which state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryCounts {
+    /// Waiting for their first or next attempt.
+    pub pending: u64,
+    /// Given up.
+    pub given_up: u64,
+}
+
+/// Saves notifications and hands out their deliveries.
+#[async_trait]
+pub trait Notifications: Send + Sync {
+    /// Saves a notification with its deliveries, due at once. False, and nothing is saved, if the
+    /// id is known.
+    async fn save_notification(&self, notification: NewNotification) -> Result<bool, StoreError>;
+
+    /// Leases up to `limit` deliveries to the given channels that are due at `now`, not leased, and
+    /// whose predecessors of the same channel and order key have ended. Oldest first.
+    async fn claim_deliveries(
+        &self,
+        channels: &[String],
+        now: Timestamp,
+        limit: u32,
+        lease: SignedDuration,
+    ) -> Result<Vec<DueDelivery>, StoreError>;
+
+    /// Records an attempt in the delivery log and ends the lease. False, and nothing is recorded,
+    /// if the lease is no longer the caller's.
+    async fn record_attempt(
+        &self,
+        delivery: Uuid,
+        lease: Uuid,
+        attempt: Attempt,
+    ) -> Result<bool, StoreError>;
+
+    /// The earliest time at which a pending delivery to these channels is due or its lease ends.
+    async fn next_delivery(&self, channels: &[String]) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Counts deliveries.
+    async fn count_deliveries(&self) -> Result<DeliveryCounts, StoreError>;
+}
