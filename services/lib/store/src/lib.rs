@@ -6,14 +6,18 @@
 //!
 //! Every method is one transaction. Times come in as arguments.
 
+mod columns;
 mod error;
 pub mod jobs;
 pub mod notifications;
 pub mod outbox;
 pub mod snapshots;
+pub mod sqlite;
 pub mod targets;
+mod unavailable;
 
 pub use error::StoreError;
+pub use unavailable::retry_while_unavailable;
 
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Host and port state, and the history that snapshots make.
 
+pub(crate) mod delta;
+
 use std::net::IpAddr;
 
 use async_trait::async_trait;

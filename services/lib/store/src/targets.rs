@@ -1,5 +1,7 @@
 //! The targets, as their sources last gave them.
 
+pub(crate) mod sync;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portwatch_domain::target::Target;

@@ -1,0 +1,157 @@
+//! Host and port records as rows.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portwatch_domain::change::{HostRecord, PortRecord};
+use portwatch_domain::ports::Port;
+use portwatch_domain::snapshot::Evidence;
+
+use super::{Unreadable, cut, number, parse, port_set, signed};
+
+/// A row of `hosts`, without its target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostColumns {
+    pub(crate) ip: IpAddr,
+    pub(crate) name: Option<String>,
+    pub(crate) state: String,
+    pub(crate) suspect: bool,
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) last_seen: Option<Timestamp>,
+    pub(crate) last_run: i64,
+    pub(crate) transition: i64,
+    pub(crate) baseline: String,
+}
+
+/// A row of `ports`, without its target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PortColumns {
+    pub(crate) ip: IpAddr,
+    pub(crate) protocol: String,
+    pub(crate) port: i32,
+    pub(crate) state: String,
+    pub(crate) since: Timestamp,
+    pub(crate) first_seen: Timestamp,
+    pub(crate) last_seen: Timestamp,
+    pub(crate) transition: i64,
+    pub(crate) evidence: EvidenceColumns,
+}
+
+/// The columns that tell why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EvidenceColumns {
+    pub(crate) answer: String,
+    pub(crate) ttl: Option<i16>,
+    pub(crate) rtt_us: Option<i64>,
+    pub(crate) probes: i32,
+}
+
+impl From<&Evidence> for EvidenceColumns {
+    fn from(evidence: &Evidence) -> Self {
+        Self {
+            answer: evidence.answer.to_string(),
+            ttl: evidence.ttl.map(i16::from),
+            rtt_us: evidence
+                .rtt
+                .map(|rtt| i64::try_from(rtt.as_micros()).unwrap_or(i64::MAX)),
+            probes: evidence.probes.into(),
+        }
+    }
+}
+
+impl EvidenceColumns {
+    pub(crate) fn evidence(&self) -> Result<Evidence, Unreadable> {
+        let rtt = self.rtt_us.map(|rtt| number("rtt_us", rtt)).transpose()?;
+        Ok(Evidence {
+            answer: parse("answer", &self.answer)?,
+            ttl: self.ttl.map(|ttl| number("ttl", ttl.into())).transpose()?,
+            rtt: rtt.map(Duration::from_micros),
+            probes: number("probes", self.probes.into())?,
+        })
+    }
+}
+
+impl From<&HostRecord> for HostColumns {
+    fn from(host: &HostRecord) -> Self {
+        Self {
+            ip: host.ip,
+            name: host.name.clone(),
+            state: host.state.to_string(),
+            suspect: host.suspect,
+            since: host.since.map(cut),
+            last_seen: host.last_seen.map(cut),
+            last_run: signed(host.last_run),
+            transition: signed(host.transition),
+            baseline: host.baseline.to_string(),
+        }
+    }
+}
+
+impl HostColumns {
+    fn record(self) -> Result<HostRecord, Unreadable> {
+        Ok(HostRecord {
+            ip: self.ip,
+            name: self.name,
+            state: parse("state", &self.state)?,
+            suspect: self.suspect,
+            since: self.since,
+            last_seen: self.last_seen,
+            last_run: number("last_run", self.last_run)?,
+            transition: number("transition", self.transition)?,
+            baseline: port_set("baseline", &self.baseline)?,
+            ports: BTreeMap::new(),
+        })
+    }
+}
+
+impl PortColumns {
+    pub(crate) fn new(ip: IpAddr, port: Port, record: &PortRecord) -> Self {
+        Self {
+            ip,
+            protocol: port.protocol.to_string(),
+            port: port.number.into(),
+            state: record.state.to_string(),
+            since: cut(record.since),
+            first_seen: cut(record.first_seen),
+            last_seen: cut(record.last_seen),
+            transition: signed(record.transition),
+            evidence: (&record.evidence).into(),
+        }
+    }
+
+    fn record(&self) -> Result<(Port, PortRecord), Unreadable> {
+        let port = Port {
+            protocol: parse("protocol", &self.protocol)?,
+            number: number("port", self.port.into())?,
+        };
+        let record = PortRecord {
+            state: parse("state", &self.state)?,
+            since: self.since,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            transition: number("transition", self.transition)?,
+            evidence: self.evidence.evidence()?,
+        };
+        Ok((port, record))
+    }
+}
+
+/// Puts the rows of hosts and of their ports together, by address.
+pub(crate) fn assemble(
+    hosts: Vec<HostColumns>,
+    ports: &[PortColumns],
+) -> Result<BTreeMap<IpAddr, HostRecord>, Unreadable> {
+    let mut records = BTreeMap::new();
+    for host in hosts {
+        records.insert(host.ip, host.record()?);
+    }
+    for row in ports {
+        if let Some(host) = records.get_mut(&row.ip) {
+            let (port, record) = row.record()?;
+            host.ports.insert(port, record);
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,201 @@
+//! Notifications and deliveries in SQLite.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{OptionalExtension, Transaction, params};
+use uuid::Uuid;
+
+use super::{Problem, Sqlite, rows};
+use crate::StoreError;
+use crate::columns::{lease_end, micros};
+use crate::notifications::{
+    Attempt, DeliveryCounts, DueDelivery, NewNotification, NextStep, Notifications,
+};
+
+#[async_trait]
+impl Notifications for Sqlite {
+    async fn save_notification(&self, notification: NewNotification) -> Result<bool, StoreError> {
+        self.transaction("saving a notification", move |transaction| {
+            save(transaction, &notification)
+        })
+        .await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        channels: &[String],
+        now: Timestamp,
+        limit: u32,
+        lease: SignedDuration,
+    ) -> Result<Vec<DueDelivery>, StoreError> {
+        let channels = rows::json(channels)
+            .map_err(|error| Problem::from(error).because("claiming deliveries"))?;
+        let until = lease_end(now, lease).as_microsecond();
+        self.transaction("claiming deliveries", move |transaction| {
+            let mut claimed = due(transaction, &channels, now.as_microsecond(), limit)?;
+            let mut claim = transaction
+                .prepare_cached("UPDATE deliveries SET due_at = ?2, lease = ?3 WHERE id = ?1")?;
+            for delivery in &mut claimed {
+                delivery.lease = Uuid::new_v4();
+                claim.execute(params![
+                    delivery.id.as_bytes(),
+                    until,
+                    delivery.lease.as_bytes()
+                ])?;
+            }
+            Ok(claimed)
+        })
+        .await
+    }
+
+    async fn record_attempt(
+        &self,
+        delivery: Uuid,
+        lease: Uuid,
+        attempt: Attempt,
+    ) -> Result<bool, StoreError> {
+        self.transaction("recording a delivery's attempt", move |transaction| {
+            record(transaction, delivery, lease, &attempt)
+        })
+        .await
+    }
+
+    async fn next_delivery(&self, channels: &[String]) -> Result<Option<Timestamp>, StoreError> {
+        let tried = "reading when a delivery is due";
+        let channels = rows::json(channels).map_err(|error| Problem::from(error).because(tried))?;
+        self.transaction(tried, move |transaction| {
+            let micros: Option<i64> = rows::optional(
+                transaction,
+                "SELECT min(due_at) FROM deliveries WHERE state = 'pending' \
+                 AND channel IN (SELECT value FROM json_each(?1))",
+                [&channels],
+            )?;
+            Ok(rows::timestamp("due_at", micros)?)
+        })
+        .await
+    }
+
+    async fn count_deliveries(&self) -> Result<DeliveryCounts, StoreError> {
+        self.transaction("counting deliveries", |transaction| {
+            let count = |sql| rows::count(transaction, sql, []);
+            Ok(DeliveryCounts {
+                pending: count("SELECT count(*) FROM deliveries WHERE ended_at IS NULL")?,
+                given_up: count("SELECT count(*) FROM deliveries WHERE state = 'given_up'")?,
+            })
+        })
+        .await
+    }
+}
+
+fn save(transaction: &Transaction<'_>, notification: &NewNotification) -> Result<bool, Problem> {
+    let id = notification.id.as_bytes();
+    let created_at = notification.created_at.as_microsecond();
+    let new = transaction
+        .prepare_cached(
+            "INSERT INTO notifications (id, created_at, body) VALUES (?1, ?2, ?3) \
+             ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![id, created_at, notification.body])?;
+    if new == 0 {
+        return Ok(false);
+    }
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO deliveries (id, notification_id, channel, order_key, due_at, state) \
+         VALUES (?1, ?2, ?3, ?4, ?5, CASE WHEN EXISTS (SELECT 1 FROM deliveries \
+         WHERE channel = ?3 AND order_key = ?4 AND ended_at IS NULL) \
+         THEN 'waiting' ELSE 'pending' END)",
+    )?;
+    for delivery in &notification.deliveries {
+        insert.execute(params![
+            delivery.id.as_bytes(),
+            id,
+            delivery.channel,
+            notification.order_key,
+            created_at
+        ])?;
+    }
+    Ok(true)
+}
+
+/// The deliveries that are due; their leases are still to be made.
+fn due(
+    transaction: &Transaction<'_>,
+    channels: &str,
+    now: i64,
+    limit: u32,
+) -> Result<Vec<DueDelivery>, Problem> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT d.id, d.channel, d.attempts, n.body FROM deliveries d \
+         JOIN notifications n ON n.id = d.notification_id \
+         WHERE d.state = 'pending' AND d.due_at <= ?2 \
+         AND d.channel IN (SELECT value FROM json_each(?1)) \
+         ORDER BY d.due_at, d.seq LIMIT ?3",
+    )?;
+    let found = statement.query_map(params![channels, now, limit], |row| {
+        Ok(DueDelivery {
+            id: rows::uuid(row, "id")?,
+            channel: row.get("channel")?,
+            body: row.get("body")?,
+            attempts: row.get("attempts")?,
+            lease: Uuid::nil(),
+        })
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+fn record(
+    transaction: &Transaction<'_>,
+    delivery: Uuid,
+    lease: Uuid,
+    attempt: &Attempt,
+) -> Result<bool, Problem> {
+    let at = attempt.at.as_microsecond();
+    let (state, due_at, ended_at) = match attempt.next {
+        NextStep::RetryAt(due) => ("pending", Some(due.as_microsecond()), None),
+        NextStep::Delivered => ("delivered", None, Some(at)),
+        NextStep::GivenUp => ("given_up", None, Some(at)),
+    };
+    let recorded = transaction
+        .prepare_cached(
+            "UPDATE deliveries SET state = ?3, due_at = coalesce(?4, due_at), ended_at = ?5, \
+             attempts = attempts + 1, lease = NULL \
+             WHERE id = ?1 AND lease = ?2 AND state = 'pending' \
+             RETURNING attempts, channel, order_key",
+        )?
+        .query_row(
+            params![
+                delivery.as_bytes(),
+                lease.as_bytes(),
+                state,
+                due_at,
+                ended_at
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .optional()?;
+    let Some((number, channel, order_key)): Option<(u32, String, String)> = recorded else {
+        return Ok(false);
+    };
+    transaction
+        .prepare_cached(
+            "INSERT INTO delivery_attempts (delivery_id, number, at, latency_us, status, error) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            delivery.as_bytes(),
+            number,
+            at,
+            micros(attempt.latency).max(0),
+            attempt.status,
+            attempt.error
+        ])?;
+    if ended_at.is_some() {
+        transaction
+            .prepare_cached(
+                "UPDATE deliveries SET state = 'pending' WHERE seq = (SELECT min(seq) \
+                 FROM deliveries WHERE channel = ?1 AND order_key = ?2 AND ended_at IS NULL)",
+            )?
+            .execute(params![channel, order_key])?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,87 @@
+//! Deletes old rows from SQLite, a batch a transaction, so that nobody waits long.
+
+use rusqlite::{Transaction, params};
+
+use super::{Problem, Sqlite};
+use crate::{PruneBefore, Pruned, StoreError};
+
+/// The most rows of one kind that one transaction deletes.
+const BATCH: u32 = 2_000;
+
+impl Sqlite {
+    pub(super) async fn prune_in_batches(
+        &self,
+        older_than: PruneBefore,
+    ) -> Result<Pruned, StoreError> {
+        let mut sum = Pruned::default();
+        loop {
+            let (pruned, more) = self
+                .transaction("deleting old rows", move |transaction| {
+                    batch(transaction, older_than)
+                })
+                .await?;
+            sum.jobs += pruned.jobs;
+            sum.history += pruned.history;
+            sum.deliveries += pruned.deliveries;
+            if !more {
+                return Ok(sum);
+            }
+        }
+    }
+}
+
+/// Deletes one batch of each kind. True if there may be more.
+fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, bool), Problem> {
+    let working = older.working.as_microsecond();
+    let history = older.history.as_microsecond();
+    let delete = |sql: &str, before: i64| -> Result<usize, Problem> {
+        Ok(transaction
+            .prepare_cached(sql)?
+            .execute(params![before, BATCH])?)
+    };
+    let jobs = delete(
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs \
+         WHERE coalesce(finished_at, deadline) < ?1 LIMIT ?2)",
+        working,
+    )?;
+    let runs = delete(
+        "DELETE FROM runs WHERE (target_id, run) IN (SELECT target_id, run FROM runs AS old \
+         WHERE created_at < ?1 AND NOT EXISTS (SELECT 1 FROM jobs \
+         WHERE jobs.target_id = old.target_id AND jobs.run = old.run) LIMIT ?2)",
+        working,
+    )?;
+    let inbox = delete(
+        "DELETE FROM inbox WHERE (job_id, part) IN (SELECT job_id, part FROM inbox AS old \
+         WHERE received_at < ?1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = old.job_id) \
+         LIMIT ?2)",
+        working,
+    )?;
+    let transitions = delete(
+        "DELETE FROM history WHERE seq IN (SELECT seq FROM history WHERE at < ?1 LIMIT ?2)",
+        history,
+    )?;
+    let (notifications, deliveries) = notifications(transaction, history)?;
+    let pruned = Pruned {
+        jobs: jobs as u64,
+        history: transitions as u64,
+        deliveries,
+    };
+    let most = [jobs, runs, inbox, transitions, notifications];
+    Ok((pruned, most.contains(&(BATCH as usize))))
+}
+
+/// Deletes notifications all of whose deliveries ended before `before`, and counts both.
+fn notifications(transaction: &Transaction<'_>, before: i64) -> Result<(usize, u64), Problem> {
+    let old = "SELECT id FROM notifications AS old WHERE created_at < ?1 AND NOT EXISTS \
+         (SELECT 1 FROM deliveries WHERE notification_id = old.id \
+         AND (ended_at IS NULL OR ended_at >= ?1)) ORDER BY created_at, id LIMIT ?2";
+    let deliveries = transaction
+        .prepare_cached(&format!(
+            "DELETE FROM deliveries WHERE notification_id IN ({old})"
+        ))?
+        .execute(params![before, BATCH])?;
+    let notifications = transaction
+        .prepare_cached(&format!("DELETE FROM notifications WHERE id IN ({old})"))?
+        .execute(params![before, BATCH])?;
+    Ok((notifications, deliveries as u64))
+}

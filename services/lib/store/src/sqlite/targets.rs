@@ -1,0 +1,111 @@
+//! Targets in SQLite.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use portwatch_domain::target::Target;
+use rusqlite::{Transaction, named_params};
+
+use super::rows::{self, json};
+use super::{Problem, Sqlite};
+use crate::StoreError;
+use crate::columns::TargetColumns;
+use crate::targets::sync::{Plan, Stored, plan};
+use crate::targets::{Synced, Targets};
+
+const INSERT: &str = "INSERT INTO targets (id, source, listed, name, group_name, zone, addresses, \
+     exclude, ports, expected, interval_us, rate, enabled, notify, history, next_due_at) \
+     VALUES (:id, :source, 1, :name, :group_name, :zone, :addresses, :exclude, :ports, :expected, \
+     :interval_us, :rate, :enabled, :notify, :history, :due)";
+
+const UPDATE: &str = "UPDATE targets SET source = :source, listed = 1, name = :name, \
+     group_name = :group_name, zone = :zone, addresses = :addresses, exclude = :exclude, \
+     ports = :ports, expected = :expected, interval_us = :interval_us, rate = :rate, \
+     enabled = :enabled, notify = :notify, history = :history, \
+     next_due_at = coalesce(:due, next_due_at) WHERE id = :id";
+
+#[async_trait]
+impl Targets for Sqlite {
+    async fn sync_targets(
+        &self,
+        source: &str,
+        targets: &[Target],
+        now: Timestamp,
+    ) -> Result<Synced, StoreError> {
+        let (source, targets) = (source.to_owned(), targets.to_vec());
+        self.transaction("saving targets", move |transaction| {
+            let plan = plan(stored(transaction)?, &source, &targets).map_err(Problem::Refused)?;
+            save(transaction, &source, &plan, now.as_microsecond())?;
+            Ok(plan.synced())
+        })
+        .await
+    }
+
+    async fn targets(&self) -> Result<Vec<Target>, StoreError> {
+        let mut targets = self
+            .transaction("reading targets", |transaction| {
+                let listed = stored(transaction)?.into_iter().filter(|row| row.listed);
+                let targets: Result<Vec<_>, _> = listed.map(|row| row.columns.target()).collect();
+                Ok(targets?)
+            })
+            .await?;
+        targets.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        Ok(targets)
+    }
+}
+
+fn stored(transaction: &Transaction<'_>) -> Result<Vec<Stored>, Problem> {
+    let sql = format!("SELECT {}, source, listed FROM targets", rows::TARGET);
+    let mut statement = transaction.prepare_cached(&sql)?;
+    let stored = statement.query_map([], |row| {
+        Ok(Stored {
+            columns: rows::target(row)?,
+            source: row.get("source")?,
+            listed: row.get("listed")?,
+        })
+    })?;
+    Ok(stored.collect::<Result<_, _>>()?)
+}
+
+fn save(transaction: &Transaction<'_>, source: &str, plan: &Plan, now: i64) -> Result<(), Problem> {
+    for target in &plan.create {
+        write(transaction, INSERT, source, target, Some(now))?;
+    }
+    for target in &plan.reschedule {
+        write(transaction, UPDATE, source, target, Some(now))?;
+    }
+    for target in &plan.update {
+        write(transaction, UPDATE, source, target, None)?;
+    }
+    let mut retire = transaction.prepare_cached("UPDATE targets SET listed = 0 WHERE id = ?1")?;
+    for id in &plan.retire {
+        retire.execute([id.as_bytes()])?;
+    }
+    Ok(())
+}
+
+fn write(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    source: &str,
+    target: &TargetColumns,
+    due: Option<i64>,
+) -> Result<(), Problem> {
+    transaction.prepare_cached(sql)?.execute(named_params! {
+        ":id": target.id.as_bytes(),
+        ":source": source,
+        ":name": target.name,
+        ":group_name": target.group_name,
+        ":zone": target.zone,
+        ":addresses": json(&target.addresses)?,
+        ":exclude": json(&target.exclude)?,
+        ":ports": target.ports,
+        ":expected": target.expected,
+        ":interval_us": target.interval_us,
+        ":rate": target.rate,
+        ":enabled": target.enabled,
+        ":notify": target.notify,
+        ":history": target.history,
+        ":due": due,
+    })?;
+    Ok(())
+}
