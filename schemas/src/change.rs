@@ -1,7 +1,9 @@
 //! Version 1 of the change: what one part of a snapshot changed of one host.
 
 use jiff::Timestamp;
-use portwatch_domain::change::{Change, ChangeId, ChangeKind, HostChanges, Transition};
+use portwatch_domain::change::{
+    Change, ChangeId, ChangeKind, HostChanges, MAX_CHANGES_TOLD, Transition,
+};
 use portwatch_domain::job::JobId;
 use portwatch_domain::notification::words;
 use portwatch_domain::ports::{Port, Protocol, service_name};
@@ -234,8 +236,12 @@ impl TryFrom<HostChangesWire> for HostChanges {
             let name = name.map_err(|_| Misfit::new("host", Problem::Host(wire.host)))?;
             Some(name.0)
         };
-        if wire.changes.is_empty() {
+        let (found, most) = (wire.changes.len(), MAX_CHANGES_TOLD);
+        if found == 0 {
             return Err(Misfit::new("changes", Problem::Empty));
+        }
+        if found > most {
+            return Err(Misfit::new("changes", Problem::TooMany { found, most }));
         }
         let changes = wire.changes.into_iter().enumerate().map(|(at, change)| {
             let outer = format!("changes[{at}]");

@@ -5,7 +5,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::{DecodeError, EncodeError, Misfit};
+use crate::error::{DecodeError, EncodeError, Misfit, Problem};
 use crate::text::Text;
 use crate::trace::TraceParent;
 
@@ -122,6 +122,12 @@ pub fn decode<M: Message>(bytes: &[u8]) -> Result<(Meta, M), DecodeError> {
     if envelope.datacontenttype != CONTENT_TYPE {
         return Err(DecodeError::ContentType(envelope.datacontenttype));
     }
+    if envelope.source.is_empty() {
+        return Err(DecodeError::Check {
+            path: "source".to_owned(),
+            problem: Problem::Empty,
+        });
+    }
     let Data { data } = read::<Data<M::Wire>>(bytes)?;
     let message = M::from_wire(data).map_err(|misfit| DecodeError::Check {
         path: format!("data.{}", misfit.path),
@@ -139,7 +145,11 @@ pub fn decode<M: Message>(bytes: &[u8]) -> Result<(Meta, M), DecodeError> {
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
+        // A "?" is a step that the parser took and could not name.
+        let path = match error.path().to_string().trim_end_matches(['?', '.']) {
+            "" => ".".to_owned(),
+            named => named.to_owned(),
+        };
         let source = error.into_inner();
         DecodeError::Field { path, source }
     })?;

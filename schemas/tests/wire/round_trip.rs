@@ -1,9 +1,10 @@
-//! What is encoded decodes to the same.
+//! What is encoded decodes to the same, and is valid by its schema.
 
 use portwatch_schemas::{MAX_MESSAGE_BYTES, Message, Meta, decode, encode, notification_body};
 use proptest::prelude::*;
 
 use crate::arbitrary;
+use crate::schemas::{self, complaints};
 
 fn returns<M: Message + PartialEq + std::fmt::Debug>(
     meta: &Meta,
@@ -11,6 +12,8 @@ fn returns<M: Message + PartialEq + std::fmt::Debug>(
 ) -> Result<(), TestCaseError> {
     let bytes = encode(meta, message).map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert!(bytes.len() <= MAX_MESSAGE_BYTES);
+    let json = serde_json::from_slice(&bytes).expect("JSON");
+    prop_assert_eq!(complaints(&schemas::MESSAGE, &json), Vec::<String>::new());
     let (meta_again, again) =
         decode::<M>(&bytes).map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert_eq!(meta, &meta_again);
@@ -45,5 +48,6 @@ proptest! {
         let body = notification_body(&notification).expect("a body");
         let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
         prop_assert_eq!(&message["data"], &body);
+        prop_assert_eq!(complaints(&schemas::BODY, &body), Vec::<String>::new());
     }
 }
