@@ -56,12 +56,7 @@ fn the_envelope() {
                 Refuses,
             ),
             (Remove("/time"), ".", "missing field `time`", Refuses),
-            (
-                Set("/time", json!("yesterday")),
-                "time",
-                "year",
-                Refuses,
-            ),
+            (Set("/time", json!("yesterday")), "time", "year", Refuses),
             (
                 Set("/time", json!("2026-03-01T12:00:00")),
                 "time",
@@ -138,11 +133,7 @@ fn bytes_that_are_no_message() {
         (String::new(), ".", "EOF while parsing"),
         ("null".to_owned(), ".", "invalid type: null"),
         ("[]".to_owned(), ".", "invalid length 0"),
-        (
-            good[..good.len() / 2].to_owned(),
-            ".",
-            "EOF while parsing",
-        ),
+        (good[..good.len() / 2].to_owned(), ".", "EOF while parsing"),
         (format!("{good}{good}"), ".", "trailing characters"),
         (good.replacen('{', "{\"id\":\"x\",", 1), "id", "UUID"),
         (
