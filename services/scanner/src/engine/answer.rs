@@ -1,0 +1,258 @@
+//! The receiving half of the engine: what an answer means.
+
+use std::time::Duration;
+
+use portwatch_domain::ports::Port;
+use portwatch_domain::snapshot::{Answer, PortState};
+use portwatch_packet::{Answer as Said, Flow, Reply};
+
+use super::host::Attempt;
+use super::order::Order;
+use super::track::{ATTEMPTS, Heard, Step, Track, Waiting};
+use super::{Engine, Mark, Moment, SOURCE_PORTS};
+use crate::wire::Event;
+
+/// How many ports that nobody asked for are tried on a host that seems to answer *open* on everything.
+const DECOYS: usize = 8;
+/// Where decoys are drawn from: the dynamic ports of RFC 6335, on which services seldom listen.
+const DECOY_RANGE: std::ops::RangeInclusive<u16> = 49_152..=65_535;
+/// What comes later can be the target's retransmission of a SYN-ACK that was lost, and says nothing about the
+/// round-trip time, nor that the path was whole when the probe left.
+const PROMPT: Duration = Duration::from_millis(900);
+
+/// The round-trip time of an answer that certainly belongs to the probe that left at `left`.
+fn prompt(left: Moment, now: Moment) -> Option<Duration> {
+    let rtt = now.saturating_sub(left);
+    (rtt < PROMPT).then_some(rtt)
+}
+
+impl Engine {
+    /// Takes in what came from the wire at `now`.
+    pub fn event(&mut self, now: Moment, event: Event) {
+        match event {
+            Event::Reply(reply) => self.reply(now, &reply),
+            Event::Unsent(probe) => self.unsent(now, &[probe]),
+            Event::Blocked(flow) => self.blocked(&flow),
+            Event::Overflow => {
+                let at = self.since_start(now);
+                self.overflows.mark(at);
+                self.progress.overflows = self.progress.overflows.saturating_add(1);
+            }
+        }
+    }
+
+    /// The host and the number of the source port of a probe; `None` if it is none of ours.
+    pub(super) fn origin(&self, flow: &Flow) -> Option<(u16, u8)> {
+        let host = *self.by_address.get(&flow.addresses.destination())?;
+        let offset = flow.ports.source.checked_sub(self.plan.first_source_port)?;
+        let ours = self.hosts[usize::from(host)].addresses == flow.addresses;
+        (ours && offset < SOURCE_PORTS).then_some((host, u8::try_from(offset).ok()?))
+    }
+
+    pub(super) fn pair_of(&self, host: u16, port: u16) -> Option<u32> {
+        let place = usize::from(self.places[usize::from(port)]?);
+        u32::try_from(usize::from(host) * self.ports.len() + place).ok()
+    }
+
+    fn reply(&mut self, now: Moment, reply: &Reply) {
+        let Some((host, offset)) = self.origin(&reply.flow) else {
+            return;
+        };
+        if !self.key(offset).proves(reply) {
+            self.progress.unproven += 1;
+            return;
+        }
+        self.progress.answers += 1;
+        let answer = match reply.answer {
+            Said::SynAck { .. } => Answer::SynAck,
+            Said::Rst { .. } => Answer::Rst,
+            Said::Unreachable { code, .. } => Answer::IcmpUnreachable(code),
+        };
+        // A router that rejects a probe shows nothing about the host.
+        let itself = match reply.answer {
+            Said::Unreachable { reporter, .. } => reporter == reply.flow.addresses.destination(),
+            Said::SynAck { .. } | Said::Rst { .. } => true,
+        };
+        let port = reply.flow.ports.destination;
+        if offset >= ATTEMPTS {
+            self.control_reply(now, host, offset - ATTEMPTS, port, answer);
+            return;
+        }
+        let Some(pair) = self.pair_of(host, port) else {
+            return;
+        };
+        let left = self
+            .tracks
+            .get(&pair)
+            .filter(|track| track.waiting == Waiting::Answer && track.last() == Some(offset))
+            .map(|track| track.sent_at);
+        let rtt = left.and_then(|left| prompt(left, now));
+        if itself {
+            self.heard_from(host, port, answer, left.zip(rtt));
+        }
+        let heard = Heard {
+            attempt: offset,
+            answer,
+            ttl: reply.ttl,
+            at: now,
+            rtt,
+        };
+        self.port_reply(host, pair, heard);
+    }
+
+    fn port_reply(&mut self, host: u16, pair: u32, heard: Heard) {
+        if self.hosts[usize::from(host)].suspect {
+            return;
+        }
+        match self.marks[pair as usize] {
+            Mark::Untold => {}
+            Mark::Parked => {
+                // The host is there after all: go on from the answer.
+                self.marks[pair as usize] = Mark::Untold;
+                self.progress.done -= 1;
+                let track = Track::resumed(self.is_known_open(pair));
+                self.tracks.insert(pair, track);
+            }
+            settled => return self.contradicted(pair, settled, heard.answer),
+        }
+        let Some(track) = self.tracks.get_mut(&pair) else {
+            return;
+        };
+        let (was_unheard, was_opening) = (track.is_unheard(), track.is_opening());
+        let step = track.heard(heard);
+        let opens = track.is_opening() && !was_opening;
+        if was_unheard {
+            self.loss.answered(heard.attempt);
+        }
+        self.take_step(pair, step);
+        if opens && self.hosts[usize::from(host)].maybe_opened() {
+            self.send_decoys(host);
+        }
+    }
+
+    /// An answer to a port with a verdict. One that says otherwise takes the verdict back: it may have come
+    /// late, or the port may have changed in the meantime, and the next scan will tell.
+    fn contradicted(&mut self, pair: u32, settled: Mark, answer: Answer) {
+        let agrees = match settled {
+            Mark::Open | Mark::Unknown | Mark::Untold | Mark::Parked => true,
+            Mark::Closed => answer != Answer::SynAck,
+            Mark::Filtered => !matches!(answer, Answer::SynAck | Answer::Rst),
+        };
+        if !agrees {
+            self.evidence.remove(&pair);
+            self.marks[pair as usize] = Mark::Unknown;
+        }
+    }
+
+    fn control_reply(&mut self, now: Moment, host: u16, slot: u8, port: u16, answer: Answer) {
+        let state = &mut self.hosts[usize::from(host)];
+        let left = state.control_left(slot, port);
+        if self.places[usize::from(port)].is_none() {
+            if answer == Answer::SynAck && left.is_some() && state.decoy_opened() {
+                self.suspect(host);
+            }
+            return;
+        }
+        let rtt = left.and_then(|left| prompt(left, now));
+        self.heard_from(host, port, answer, left.zip(rtt));
+    }
+
+    /// The host itself answered; to which of our transmissions and how soon, if that is certain.
+    fn heard_from(
+        &mut self,
+        host: u16,
+        port: u16,
+        answer: Answer,
+        timed: Option<(Moment, Duration)>,
+    ) {
+        let around = timed.map(|(left, _)| self.since_start(left));
+        let state = &mut self.hosts[usize::from(host)];
+        state.answered(port, answer, around);
+        if let Some((_, rtt)) = timed {
+            state.rtt.measured(rtt);
+        }
+    }
+
+    /// The machine itself refuses to send this probe (a firewall rule, a route): nothing is learnt of the port.
+    fn blocked(&mut self, flow: &Flow) {
+        let Some((host, offset)) = self.origin(flow) else {
+            return;
+        };
+        if offset < ATTEMPTS
+            && let Some(pair) = self.pair_of(host, flow.ports.destination)
+            && self.tracks.contains_key(&pair)
+        {
+            self.settle(pair, Mark::Unknown);
+        }
+    }
+
+    /// Does what the state of a port asks for.
+    pub(super) fn take_step(&mut self, pair: u32, step: Step) {
+        match step {
+            Step::Wait => {}
+            Step::Probe => self.enqueue(pair),
+            Step::ProbeAt(at) => {
+                if let Some(track) = self.tracks.get_mut(&pair) {
+                    track.waiting = Waiting::Pause;
+                }
+                self.set_timer(pair, at);
+            }
+            Step::Park => self.settle(pair, Mark::Parked),
+            Step::Unknown => self.settle(pair, Mark::Unknown),
+            Step::Verdict(state, evidence) => {
+                if state != PortState::Closed || self.is_known_open(pair) {
+                    self.evidence.insert(pair, evidence);
+                }
+                match state {
+                    PortState::Open => {
+                        self.settle(pair, Mark::Open);
+                        self.progress.open += 1;
+                        let (host, _) = self.pair(pair);
+                        if self.hosts[usize::from(host)].found_open(self.plan.max_open_ports) {
+                            self.suspect(host);
+                        }
+                    }
+                    PortState::Closed => self.settle(pair, Mark::Closed),
+                    PortState::Filtered => self.settle(pair, Mark::Filtered),
+                    PortState::Unknown => self.settle(pair, Mark::Unknown),
+                }
+            }
+        }
+    }
+
+    pub(super) fn settle(&mut self, pair: u32, mark: Mark) {
+        self.tracks.remove(&pair);
+        self.marks[pair as usize] = mark;
+        self.progress.done += 1;
+    }
+
+    /// Gives the host up: what it says of its ports is worth nothing.
+    fn suspect(&mut self, host: u16) {
+        let state = &mut self.hosts[usize::from(host)];
+        state.suspect = true;
+        self.progress.open = self.progress.open.saturating_sub(state.open());
+        self.queued -= state.queue.len();
+        state.queue.clear();
+        let ports = u32::try_from(self.ports.len()).unwrap_or(u32::MAX);
+        let first = u32::from(host) * ports;
+        for pair in first..first + ports {
+            if self.tracks.contains_key(&pair) {
+                self.settle(pair, Mark::Unknown);
+            }
+        }
+    }
+
+    fn send_decoys(&mut self, host: u16) {
+        let count = u64::from(DECOY_RANGE.end() - DECOY_RANGE.start()) + 1;
+        let order = Order::new(count, self.plan.secrets.order ^ u64::from(host));
+        let decoys: Vec<u16> = (0..count)
+            .filter_map(|position| u16::try_from(order.at(position)).ok())
+            .map(|place| DECOY_RANGE.start() + place)
+            .filter(|&port| !self.plan.ports.contains(Port::tcp(port)))
+            .take(DECOYS)
+            .collect();
+        for port in decoys {
+            self.line_up(host, Attempt::Decoy(port));
+        }
+    }
+}

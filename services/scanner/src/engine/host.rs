@@ -1,0 +1,164 @@
+//! What the engine remembers of one host while it scans it.
+
+use std::collections::VecDeque;
+
+use portwatch_domain::snapshot::Answer;
+use portwatch_packet::Addresses;
+
+use super::Moment;
+use super::plan::CONTROL_PORTS;
+use super::rtt::Rtt;
+use super::slots::{SLOT, Slots};
+
+/// With this many ports newly open, decoys are sent: ports that nobody asked for and that should not be open.
+const DECOYS_FROM: u32 = 16;
+/// How many decoys answer *open* before the host is suspect. One can be a service that is really there.
+const DECOYS_OPEN: u32 = 2;
+/// An answer to a probe sent this many slots before or after a silent one shows that the host answered at the
+/// time. Probes that verify a silence are much further apart, so the edge of an outage spoils one of them.
+const AROUND: u32 = 1;
+
+/// A probe that waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// The next attempt on a port, by its place in the scan.
+    Port(u32),
+    /// A port that has answered, to see whether the host still does.
+    Control(u16),
+    /// A port that should not be open.
+    Decoy(u16),
+}
+
+/// How well a port serves as a control: a closed one best, since no connection is opened half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Quality {
+    Rejects,
+    Accepts,
+    Refuses,
+}
+
+/// One host.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) addresses: Addresses,
+    /// It has answered by itself.
+    pub(crate) up: bool,
+    /// It answers *open* on everything.
+    pub(crate) suspect: bool,
+    pub(crate) rtt: Rtt,
+    /// The probes that wait, in order.
+    pub(crate) queue: VecDeque<Attempt>,
+    /// It stands in the engine's queue of hosts that may send.
+    pub(crate) is_queued: bool,
+    answered: Slots,
+    control: Option<(Quality, u16)>,
+    last_control: Option<Moment>,
+    controls: [Option<(Moment, u16)>; CONTROL_PORTS as usize],
+    next_control: u8,
+    open: u32,
+    newly_open: u32,
+    /// How many decoys answered *open*; `None` until they are sent.
+    decoys_open: Option<u32>,
+}
+
+impl Host {
+    pub(crate) fn new(addresses: Addresses) -> Self {
+        Self {
+            addresses,
+            up: false,
+            suspect: false,
+            rtt: Rtt::default(),
+            queue: VecDeque::new(),
+            is_queued: false,
+            answered: Slots::default(),
+            control: None,
+            last_control: None,
+            controls: [None; CONTROL_PORTS as usize],
+            next_control: 0,
+            open: 0,
+            newly_open: 0,
+            decoys_open: None,
+        }
+    }
+
+    /// The host itself answered on `port`; if it did so promptly, the probe left at `sent`, counted from the
+    /// start of the scan.
+    pub(crate) fn answered(&mut self, port: u16, answer: Answer, sent: Option<Moment>) {
+        self.up = true;
+        if let Some(sent) = sent {
+            self.answered.mark(sent);
+        }
+        let quality = match answer {
+            Answer::Rst => Quality::Refuses,
+            Answer::SynAck => Quality::Accepts,
+            Answer::IcmpUnreachable(_) | Answer::NoResponse => Quality::Rejects,
+        };
+        if self.control.is_none_or(|(best, _)| quality >= best) {
+            self.control = Some((quality, port));
+        }
+    }
+
+    /// Whether the host answered anything that was sent around `sent`, counted from the start of the scan.
+    pub(crate) fn answered_around(&self, sent: Moment) -> bool {
+        let around = SLOT * AROUND;
+        self.answered
+            .any(sent.saturating_sub(around), sent + around)
+    }
+
+    /// The port to probe so that the silence of another one, sent now, can be judged; `None` if the host has
+    /// just answered or been asked.
+    pub(crate) fn wants_control(&self, now: Moment) -> Option<u16> {
+        let (_, port) = self.control?;
+        let asked = self
+            .last_control
+            .is_some_and(|at| now.saturating_sub(at) < SLOT);
+        (self.up && !asked && !self.answered.any(now, now)).then_some(port)
+    }
+
+    /// A control was asked for and will leave soon.
+    pub(crate) fn control_asked(&mut self, now: Moment) {
+        self.last_control = Some(now);
+    }
+
+    /// A control or decoy to `port` leaves now: which of the control source ports it takes.
+    pub(crate) fn control_sent(&mut self, now: Moment, port: u16) -> u8 {
+        let slot = self.next_control;
+        self.controls[usize::from(slot)] = Some((now, port));
+        self.next_control = (slot + 1) % CONTROL_PORTS;
+        slot
+    }
+
+    /// When the control or decoy to `port` from this source port left, if it was the last one to use it.
+    pub(crate) fn control_left(&self, slot: u8, port: u16) -> Option<Moment> {
+        let (at, sent_to) = (*self.controls.get(usize::from(slot))?)?;
+        (sent_to == port).then_some(at)
+    }
+
+    /// A port was found open. True if it is one too many.
+    pub(crate) fn found_open(&mut self, most: u32) -> bool {
+        self.open += 1;
+        self.open > most
+    }
+
+    /// How many ports were found open.
+    pub(crate) fn open(&self) -> u32 {
+        self.open
+    }
+
+    /// A port that was not known open answered with a SYN-ACK. True if it is time for decoys.
+    pub(crate) fn maybe_opened(&mut self) -> bool {
+        self.newly_open += 1;
+        let now = self.newly_open >= DECOYS_FROM && self.decoys_open.is_none();
+        if now {
+            self.decoys_open = Some(0);
+        }
+        now
+    }
+
+    /// A decoy answered with a SYN-ACK. True if that is one too many.
+    pub(crate) fn decoy_opened(&mut self) -> bool {
+        let open = self.decoys_open.map_or(1, |open| open + 1);
+        self.decoys_open = Some(open);
+        open >= DECOYS_OPEN
+    }
+}
