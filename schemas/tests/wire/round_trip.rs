@@ -1,7 +1,17 @@
 //! What is encoded decodes to the same, and is valid by its schema.
 
-use portwatch_schemas::{MAX_MESSAGE_BYTES, Message, Meta, decode, encode, notification_body};
+use jiff::Timestamp;
+use portwatch_domain::change::{Change, ChangeId, HostChanges, MAX_CHANGES_TOLD, Transition};
+use portwatch_domain::job::JobId;
+use portwatch_domain::notification::Notification;
+use portwatch_domain::ports::Port;
+use portwatch_domain::snapshot::{Answer, Evidence, PortState};
+use portwatch_domain::target::TargetId;
+use portwatch_schemas::{
+    EncodeError, MAX_MESSAGE_BYTES, Message, Meta, TraceParent, decode, encode, notification_body,
+};
 use proptest::prelude::*;
+use uuid::Uuid;
 
 use crate::arbitrary;
 use crate::schemas::{self, complaints};
@@ -50,4 +60,65 @@ proptest! {
         prop_assert_eq!(&message["data"], &body);
         prop_assert_eq!(complaints(&schemas::BODY, &body), Vec::<String>::new());
     }
+}
+
+/// Changes of as many ports of a host with the longest name.
+fn long_changes(count: usize) -> Notification {
+    let at = Timestamp::MAX;
+    let change = |number: usize| Change {
+        id: ChangeId(Uuid::max()),
+        transition: Transition::Port {
+            port: Port::tcp(u16::try_from(number).expect("a port")),
+            before: PortState::Filtered,
+            after: PortState::Filtered,
+            evidence: Evidence {
+                answer: Answer::IcmpUnreachable(u8::MAX),
+                ttl: Some(u8::MAX),
+                rtt: Some(std::time::Duration::from_hours(1)),
+                probes: u16::MAX,
+            },
+            expected: false,
+        },
+        at,
+    };
+    let name = "x".repeat(253);
+    let changes = HostChanges {
+        target: TargetId(Uuid::max()),
+        target_name: name.clone(),
+        group: name.clone(),
+        notify: true,
+        job: JobId(Uuid::max()),
+        ip: std::net::Ipv6Addr::from_bits(u128::MAX).into(),
+        host_name: Some(name),
+        changes: (0..count).map(|n| change(65_535 - n)).collect(),
+    };
+    Notification {
+        id: changes.id(),
+        changes,
+        created_at: at,
+    }
+}
+
+fn some_meta() -> Meta {
+    Meta {
+        id: Uuid::max(),
+        source: "/portwatch/notifier".to_owned(),
+        time: Timestamp::MAX,
+        trace: TraceParent::new(u128::MAX, u64::MAX),
+    }
+}
+
+#[test]
+fn as_many_changes_as_are_told_at_once_fit_a_message() {
+    let notification = long_changes(MAX_CHANGES_TOLD);
+    encode(&some_meta(), &notification.changes).expect("the change fits");
+    encode(&some_meta(), &notification).expect("the notification fits");
+}
+
+#[test]
+fn a_message_that_is_too_large_is_not_made() {
+    let error = encode(&some_meta(), &long_changes(5_000)).expect_err("too large");
+    assert!(matches!(error, EncodeError::TooLarge { bytes, .. } if bytes > MAX_MESSAGE_BYTES));
+    let says = error.to_string();
+    assert!(says.starts_with("the io.portwatch.notification.v1 message is too large: "));
 }
