@@ -141,6 +141,9 @@ impl Change {
     }
 }
 
+/// The most changes that are told in one message, so that it fits the broker's limit.
+pub const MAX_CHANGES_TOLD: usize = 200;
+
 /// The changes of one host that one part of a snapshot brought: what is told together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostChanges {
@@ -158,14 +161,22 @@ pub struct HostChanges {
     pub ip: IpAddr,
     /// The host's name, if the target names it.
     pub host_name: Option<String>,
-    /// At least one change.
+    /// 1 to [`MAX_CHANGES_TOLD`] changes.
     pub changes: Vec<Change>,
 }
 
 impl HostChanges {
-    /// The id under which they are told: the same for the same job and host.
+    /// The id under which they are told: the same for the same job, host and first change.
     pub fn id(&self) -> Uuid {
-        Uuid::new_v5(&self.job.0, format!("changes\n{}", self.ip).as_bytes())
+        let first = self
+            .changes
+            .first()
+            .map(|change| change.id.0)
+            .unwrap_or_default();
+        Uuid::new_v5(
+            &self.job.0,
+            format!("changes\n{}\n{first}", self.ip).as_bytes(),
+        )
     }
 
     /// The name if there is one, else the address.

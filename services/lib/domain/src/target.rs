@@ -90,10 +90,6 @@ impl FromStr for Zone {
 
 /// The three switches of a target; each works without the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "three independent switches are what they are"
-)]
 pub struct Switches {
     /// Scanned at all.
     pub enabled: bool,

@@ -1,0 +1,189 @@
+//! Attempts deliveries that are due, and records how each attempt ended.
+
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use jiff::{SignedDuration, Timestamp};
+use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::retry::{self, Failure, Next};
+use portwatch_schemas::decode;
+use portwatch_store::notifications::{Attempt, DueDelivery, NextStep};
+use portwatch_store::{StoreError, retry_while_unavailable};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::channels::{Failed, Message, Sent};
+use crate::settings::Settings;
+use crate::{Channel, Deps};
+
+/// How long a delivery stays leased: longer than any attempt takes.
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+/// The longest time after which the store is asked for deliveries again, for those that another
+/// process made.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long after a failure of the store it is asked again.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// Runs until the token is cancelled, then lets the attempts in hand end.
+pub(crate) async fn run(
+    deps: &Deps,
+    settings: &Settings,
+    wake: &Notify,
+    shutdown: &CancellationToken,
+) {
+    let names: Vec<String> = deps.channels.iter().map(|c| c.name().to_owned()).collect();
+    let mut in_hand = FuturesUnordered::new();
+    let mut failing = false;
+    while !shutdown.is_cancelled() {
+        let room = usize::from(settings.attempts_at_once).saturating_sub(in_hand.len());
+        let pause = match claim(deps, &names, room).await {
+            Ok((due, pause)) => {
+                failing = false;
+                in_hand.extend(due.into_iter().map(|due| attempt(deps, shutdown, due)));
+                pause
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::error!(%error, "no deliveries can be claimed; trying on");
+                }
+                failing = true;
+                AFTER_FAILURE
+            }
+        };
+        tokio::select! {
+            () = wake.notified() => {}
+            Some(()) = in_hand.next() => {}
+            () = tokio::time::sleep(pause) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    while in_hand.next().await.is_some() {}
+}
+
+/// Claims as many deliveries as there is room for; also says how long to wait for the next ones.
+async fn claim(
+    deps: &Deps,
+    channels: &[String],
+    room: usize,
+) -> Result<(Vec<DueDelivery>, Duration), StoreError> {
+    let Ok(limit @ 1..) = u32::try_from(room) else {
+        return Ok((Vec::new(), LONGEST_PAUSE));
+    };
+    let now = Timestamp::now();
+    let due = deps
+        .store
+        .claim_deliveries(channels, now, limit, LEASE)
+        .await?;
+    let next = deps.store.next_delivery(channels).await?;
+    let pause = next.map_or(LONGEST_PAUSE, |next| {
+        Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or_default()
+    });
+    Ok((due, pause.clamp(Duration::from_millis(20), LONGEST_PAUSE)))
+}
+
+async fn attempt(deps: &Deps, shutdown: &CancellationToken, due: DueDelivery) {
+    let started = Instant::now();
+    let result = match deps
+        .channels
+        .iter()
+        .find(|channel| channel.name() == due.channel)
+    {
+        Some(channel) => send(channel, &due).await,
+        None => Err(Failed::permanent("no such channel".to_owned())),
+    };
+    let latency = started.elapsed();
+    metrics::histogram!("portwatch_delivery_attempt_seconds", "channel" => due.channel.clone())
+        .record(latency.as_secs_f64());
+    let attempt = outcome(&due, result, latency);
+    let recorded = retry_while_unavailable("recording a delivery", shutdown, || {
+        deps.store
+            .record_attempt(due.id, due.lease, attempt.clone())
+    });
+    match recorded.await {
+        Ok(true) => {}
+        Ok(false) => tracing::warn!(delivery = %due.id, "the attempt took longer than its lease"),
+        Err(error) => {
+            tracing::error!(delivery = %due.id, %error, "an attempt is not on record and will be repeated under the same id");
+        }
+    }
+}
+
+async fn send(channel: &Channel, due: &DueDelivery) -> Result<Sent, Failed> {
+    let (meta, notification) = decode::<Notification>(&due.body).map_err(|error| {
+        Failed::permanent(format!("the stored notification is unreadable: {error}"))
+    })?;
+    let at = Timestamp::now();
+    channel
+        .send(Message {
+            delivery: due.id,
+            at,
+            trace: meta.trace,
+            notification,
+        })
+        .await
+}
+
+/// What is recorded of an attempt, and what follows it.
+fn outcome(due: &DueDelivery, result: Result<Sent, Failed>, latency: Duration) -> Attempt {
+    let at = Timestamp::now();
+    let latency = SignedDuration::try_from(latency).unwrap_or(SignedDuration::MAX);
+    let channel = due.channel.clone();
+    let (word, attempt) = match result {
+        Ok(Sent { status }) => {
+            tracing::debug!(channel, delivery = %due.id, "delivered");
+            (
+                "delivered",
+                Attempt {
+                    at,
+                    latency,
+                    status,
+                    error: None,
+                    next: NextStep::Delivered,
+                },
+            )
+        }
+        Err(Failed {
+            failure,
+            status,
+            error,
+        }) => {
+            let attempts = due.attempts + 1;
+            let next = match retry::after(attempts, &failure, at, spread()) {
+                Next::Retry(next) => {
+                    tracing::warn!(channel, delivery = %due.id, attempts, error, %next, "delivery failed");
+                    NextStep::RetryAt(next)
+                }
+                Next::GiveUp => {
+                    tracing::error!(channel, delivery = %due.id, attempts, error, permanent = matches!(failure, Failure::Permanent), "delivery given up");
+                    NextStep::GivenUp
+                }
+            };
+            let word = if next == NextStep::GivenUp {
+                "given_up"
+            } else {
+                "failed"
+            };
+            (
+                word,
+                Attempt {
+                    at,
+                    latency,
+                    status,
+                    error: Some(error),
+                    next,
+                },
+            )
+        }
+    };
+    metrics::counter!("portwatch_delivery_attempt_total", "channel" => channel, "outcome" => word)
+        .increment(1);
+    attempt
+}
+
+/// A number from 0 to 1 that spreads retries.
+fn spread() -> f64 {
+    f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
+}

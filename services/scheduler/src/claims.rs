@@ -1,0 +1,166 @@
+//! Claims targets that are due, and saves their jobs with what is to be published.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use jiff::{SignedDuration, Timestamp};
+use portwatch_bus::Route;
+use portwatch_domain::job::cut::{self, Known, Run};
+use portwatch_domain::job::{Job, Priority, due};
+use portwatch_schemas::{EncodeError, Meta, TraceParent, encode};
+use portwatch_store::jobs::{DueTarget, JobRow, NewRun};
+use portwatch_store::outbox::{OutboxMessage, Topic};
+use portwatch_store::{Store, StoreError};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::resolve;
+use crate::settings::Settings;
+
+/// The longest pause between two looks for targets that are due: another process may have added some.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The shortest, so that a target which cannot be claimed yet is not asked for in a tight loop.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long after a failure of the store it is asked again.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
+
+/// How long a claim holds if this process dies while it resolves names.
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How many targets are made ready at once.
+const CONCURRENCY: usize = 16;
+
+#[derive(Debug, thiserror::Error)]
+enum ClaimError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("encoding a job: {0}")]
+    Encode(#[from] EncodeError),
+}
+
+/// Runs until the token is cancelled.
+pub(crate) async fn run(
+    store: &Store,
+    settings: &Settings,
+    wake: &Notify,
+    shutdown: &CancellationToken,
+) {
+    let mut failing = false;
+    while !shutdown.is_cancelled() {
+        let pause = match round(store, settings, wake).await {
+            Ok(pause) => {
+                failing = false;
+                pause
+            }
+            Err(error) => {
+                if !failing {
+                    tracing::error!(%error, "no targets can be claimed; trying on");
+                }
+                failing = true;
+                AFTER_FAILURE
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}
+
+/// Claims once; returns how long to wait until the next look.
+async fn round(store: &Store, settings: &Settings, wake: &Notify) -> Result<Duration, ClaimError> {
+    let due = store
+        .claim_due(Timestamp::now(), settings.claim_limit, LEASE)
+        .await?;
+    let claimed = due.len();
+    let mut saved = stream::iter(due)
+        .map(|due| save(store, settings, due))
+        .buffer_unordered(CONCURRENCY);
+    while let Some(result) = saved.next().await {
+        result?;
+        wake.notify_one();
+    }
+    if claimed == settings.claim_limit as usize {
+        return Ok(Duration::ZERO);
+    }
+    let next = store.next_due().await?;
+    let until = next.map_or(LONGEST_PAUSE, |next| {
+        Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or_default()
+    });
+    Ok(until.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
+}
+
+async fn save(store: &Store, settings: &Settings, due: DueTarget) -> Result<(), ClaimError> {
+    let DueTarget {
+        target,
+        slot,
+        run,
+        open,
+    } = due;
+    let timeout = Duration::try_from(settings.resolve_timeout).unwrap_or_default();
+    let (resolved, failed) = resolve::names(&target, timeout).await;
+    for error in failed {
+        metrics::counter!("portwatch_target_unresolved_total").increment(1);
+        tracing::warn!(target = target.name, %error, "a name could not be resolved and is left out of this scan");
+    }
+    let now = Timestamp::now();
+    let plan = Run {
+        number: run,
+        now,
+        priority: Priority::Normal,
+    };
+    let jobs = cut::jobs(&target, plan, &Known { resolved, open });
+    let missed = due::slots_missed(slot, target.interval, now);
+    if missed > 0 {
+        metrics::counter!("portwatch_slot_missed_total").increment(missed);
+        tracing::warn!(
+            target = target.name,
+            missed,
+            "the last scan took longer than the interval, or nothing was scheduling"
+        );
+    }
+    let new = NewRun {
+        target: target.id,
+        slot,
+        run,
+        next_slot: due::next_slot(slot, target.interval, now),
+        now,
+        outbox: jobs.iter().map(message).collect::<Result<_, _>>()?,
+        jobs: jobs
+            .iter()
+            .map(|job| JobRow {
+                id: job.id,
+                parts: job.parts(),
+                deadline: job.deadline,
+            })
+            .collect(),
+    };
+    if store.save_run(new).await? {
+        metrics::counter!("portwatch_job_made_total").increment(jobs.len() as u64);
+        tracing::debug!(target = target.name, run, jobs = jobs.len(), "run made");
+    }
+    Ok(())
+}
+
+fn message(job: &Job) -> Result<OutboxMessage, EncodeError> {
+    let meta = Meta {
+        id: job.id.0,
+        source: "/portwatch/scheduler".to_owned(),
+        time: job.created_at,
+        trace: TraceParent::new(Uuid::new_v4().as_u128(), Uuid::new_v4().as_u64_pair().0),
+    };
+    let route = Route::Job {
+        zone: job.zone.clone(),
+        priority: job.priority,
+    };
+    Ok(OutboxMessage {
+        id: job.id.0,
+        topic: Topic::Job,
+        route: route.to_string(),
+        body: encode(&meta, job)?,
+    })
+}

@@ -1,0 +1,58 @@
+//! Names to addresses, by the system's resolver.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use portwatch_domain::target::Target;
+
+/// A name that has no address now.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {cause}")]
+pub(crate) struct Unresolved {
+    name: String,
+    cause: String,
+}
+
+/// Every name of the target with its addresses, sorted; and those that could not be resolved.
+pub(crate) async fn names(
+    target: &Target,
+    timeout: Duration,
+) -> (Vec<(String, Vec<IpAddr>)>, Vec<Unresolved>) {
+    let answers = join_all(target.names().map(|name| resolve(name.to_owned(), timeout))).await;
+    let mut resolved = Vec::new();
+    let mut failed = Vec::new();
+    for answer in answers {
+        match answer {
+            Ok(found) => resolved.push(found),
+            Err(error) => failed.push(error),
+        }
+    }
+    (resolved, failed)
+}
+
+async fn resolve(name: String, timeout: Duration) -> Result<(String, Vec<IpAddr>), Unresolved> {
+    match tokio::time::timeout(timeout, look_up(&name)).await {
+        Ok(Ok(addresses)) if addresses.is_empty() => Err(Unresolved {
+            name,
+            cause: "the name has no address".to_owned(),
+        }),
+        Ok(Ok(addresses)) => Ok((name, addresses)),
+        Ok(Err(error)) => Err(Unresolved {
+            name,
+            cause: error.to_string(),
+        }),
+        Err(_) => {
+            let cause = format!("no answer within {} s", timeout.as_secs());
+            Err(Unresolved { name, cause })
+        }
+    }
+}
+
+async fn look_up(name: &str) -> std::io::Result<Vec<IpAddr>> {
+    let found = tokio::net::lookup_host((name, 0)).await?;
+    let mut addresses: Vec<IpAddr> = found.map(|address| address.ip().to_canonical()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
+}

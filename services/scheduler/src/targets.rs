@@ -1,0 +1,66 @@
+//! Brings the targets of a source into the store.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use portwatch_domain::target::Target;
+use portwatch_store::targets::Synced;
+use portwatch_store::{Store, StoreError};
+
+use crate::settings::{InvalidTarget, TargetSettings};
+
+/// Who lists a target. A source speaks for its own targets alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The settings file.
+    Settings,
+    /// The arguments of `portwatch up`.
+    CommandLine,
+}
+
+impl Source {
+    /// The word in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::CommandLine => "command-line",
+        }
+    }
+
+    /// The targets that these settings describe.
+    ///
+    /// # Errors
+    /// Names the first target that is wrong, or that has the name of another.
+    pub fn targets(self, settings: &[TargetSettings]) -> Result<Vec<Target>, InvalidTarget> {
+        let mut names = HashSet::new();
+        settings
+            .iter()
+            .map(|settings| {
+                let target = settings.target(self)?;
+                if names.insert(target.name.clone()) {
+                    Ok(target)
+                } else {
+                    Err(InvalidTarget::twice(target.name))
+                }
+            })
+            .collect()
+    }
+}
+
+/// Makes the targets of a source exactly these.
+///
+/// # Errors
+/// If the store cannot be reached or refuses.
+pub async fn sync(store: &Store, source: Source, targets: &[Target]) -> Result<Synced, StoreError> {
+    let synced = store
+        .sync_targets(source.as_str(), targets, Timestamp::now())
+        .await?;
+    tracing::info!(
+        source = source.as_str(),
+        created = synced.created,
+        updated = synced.updated,
+        retired = synced.retired,
+        "targets synced"
+    );
+    Ok(synced)
+}
