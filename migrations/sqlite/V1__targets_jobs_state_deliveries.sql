@@ -164,9 +164,9 @@ CREATE TABLE deliveries (
     attempts        INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     lease           BLOB CHECK (length(lease) = 16),
     ended_at        INTEGER,
+    UNIQUE (notification_id, channel),
     CHECK ((ended_at IS NULL) = (state IN ('waiting', 'pending')))
 ) STRICT;
-CREATE INDEX deliveries_of_notification ON deliveries (notification_id);
 CREATE INDEX deliveries_due ON deliveries (channel, due_at, seq) WHERE state = 'pending';
 CREATE INDEX deliveries_in_order ON deliveries (channel, order_key, seq) WHERE ended_at IS NULL;
 CREATE INDEX deliveries_given_up ON deliveries (channel) WHERE state = 'given_up';

@@ -11,6 +11,7 @@ mod error;
 pub mod jobs;
 pub mod notifications;
 pub mod outbox;
+pub mod postgres;
 pub mod snapshots;
 pub mod sqlite;
 pub mod targets;

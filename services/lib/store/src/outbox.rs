@@ -3,9 +3,13 @@
 //! A row is deleted when its message is confirmed. A process that dies in between leaves a row
 //! whose lease runs out, and the message is published again under the same id.
 
+pub mod relay;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
+
+pub use relay::Relay;
 
 use crate::StoreError;
 

@@ -1,0 +1,255 @@
+//! Notifications and deliveries in PostgreSQL.
+//!
+//! The order of deliveries is kept by their state: of those to one channel with one order key the
+//! first is `pending` and the others are `waiting`. Whoever adds to such a line or ends its first
+//! holds an advisory lock on the order key.
+
+use async_trait::async_trait;
+use deadpool_postgres::Transaction;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+use super::{Postgres, Problem};
+use crate::StoreError;
+use crate::columns::{cut, lease_end, micros, number};
+use crate::notifications::{
+    Attempt, DeliveryCounts, DueDelivery, NewNotification, NextStep, Notifications,
+};
+
+/// Each channel's oldest by an index, then the oldest of those: with one query over all channels a
+/// channel with a long line of due deliveries would be sorted at every claim.
+const CLAIM: &str = "WITH due AS MATERIALIZED (SELECT one.* FROM unnest($1::text[]) AS c (channel) \
+     CROSS JOIN LATERAL (SELECT id, due_at, seq FROM deliveries d \
+     WHERE d.channel = c.channel AND d.state = 'pending' AND d.due_at <= $2 \
+     ORDER BY d.due_at, d.seq LIMIT $3 FOR UPDATE SKIP LOCKED) AS one \
+     ORDER BY one.due_at, one.seq LIMIT $3) \
+     UPDATE deliveries d SET due_at = $4, lease = gen_random_uuid() FROM due, notifications n \
+     WHERE d.id = due.id AND n.id = d.notification_id \
+     RETURNING d.id, d.channel, d.attempts, d.lease, n.body, due.due_at, due.seq";
+
+const NEXT: &str = "SELECT min(one.due_at) FROM unnest($1::text[]) AS c (channel) \
+     CROSS JOIN LATERAL (SELECT due_at FROM deliveries d \
+     WHERE d.channel = c.channel AND d.state = 'pending' ORDER BY d.due_at LIMIT 1) AS one";
+
+const SAVE_DELIVERIES: &str = "INSERT INTO deliveries (id, notification_id, channel, order_key, \
+     due_at, state) SELECT r.id, $1, r.channel, $4, $5, CASE WHEN EXISTS (SELECT FROM deliveries d \
+     WHERE d.channel = r.channel AND d.order_key = $4 AND d.ended_at IS NULL) \
+     THEN 'waiting' ELSE 'pending' END \
+     FROM unnest($2::uuid[], $3::text[]) AS r (id, channel)";
+
+const RECORD: &str = "UPDATE deliveries SET state = $3, due_at = coalesce($4, due_at), \
+     ended_at = $5, attempts = attempts + 1, lease = NULL \
+     WHERE id = $1 AND lease = $2 AND state = 'pending' RETURNING attempts, channel";
+
+#[async_trait]
+impl Notifications for Postgres {
+    async fn save_notification(&self, notification: NewNotification) -> Result<bool, StoreError> {
+        transaction!(self, "saving a notification", |transaction| {
+            save(transaction, &notification).await
+        })
+    }
+
+    async fn claim_deliveries(
+        &self,
+        channels: &[String],
+        now: Timestamp,
+        limit: u32,
+        lease: SignedDuration,
+    ) -> Result<Vec<DueDelivery>, StoreError> {
+        let until = lease_end(now, lease);
+        transaction!(self, "claiming deliveries", |transaction| {
+            let claim = transaction.prepare_cached(CLAIM).await?;
+            let mut claimed: Vec<(Timestamp, i64, DueDelivery)> = Vec::new();
+            for row in transaction
+                .query(&claim, &[&channels, &cut(now), &i64::from(limit), &until])
+                .await?
+            {
+                let delivery = DueDelivery {
+                    id: row.try_get("id")?,
+                    channel: row.try_get("channel")?,
+                    body: row.try_get("body")?,
+                    attempts: number("attempts", row.try_get::<_, i32>("attempts")?.into())?,
+                    lease: row.try_get("lease")?,
+                };
+                claimed.push((row.try_get("due_at")?, row.try_get("seq")?, delivery));
+            }
+            claimed.sort_by_key(|&(due_at, seq, _)| (due_at, seq));
+            Ok(claimed
+                .into_iter()
+                .map(|(_, _, delivery)| delivery)
+                .collect())
+        })
+    }
+
+    async fn record_attempt(
+        &self,
+        delivery: Uuid,
+        lease: Uuid,
+        attempt: Attempt,
+    ) -> Result<bool, StoreError> {
+        transaction!(self, "recording a delivery's attempt", |transaction| {
+            record(transaction, delivery, lease, &attempt).await
+        })
+    }
+
+    async fn next_delivery(&self, channels: &[String]) -> Result<Option<Timestamp>, StoreError> {
+        transaction!(self, "reading when a delivery is due", |transaction| {
+            let select = transaction.prepare_cached(NEXT).await?;
+            Ok(transaction
+                .query_one(&select, &[&channels])
+                .await?
+                .try_get(0)?)
+        })
+    }
+
+    async fn count_deliveries(&self) -> Result<DeliveryCounts, StoreError> {
+        transaction!(self, "counting deliveries", |transaction| {
+            let count = async |sql| {
+                let statement = transaction.prepare_cached(sql).await?;
+                let row = transaction.query_one(&statement, &[]).await?;
+                Ok::<_, Problem>(number("count", row.try_get(0)?)?)
+            };
+            Ok(DeliveryCounts {
+                pending: count("SELECT count(*) FROM deliveries WHERE ended_at IS NULL").await?,
+                given_up: count("SELECT count(*) FROM deliveries WHERE state = 'given_up'").await?,
+            })
+        })
+    }
+}
+
+/// Waits until nobody else changes the lines of this order key.
+async fn lock(transaction: &Transaction<'_>, order_key: &str) -> Result<(), Problem> {
+    let lock = transaction
+        .prepare_cached("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .await?;
+    transaction.execute(&lock, &[&order_key]).await?;
+    Ok(())
+}
+
+async fn save(
+    transaction: &Transaction<'_>,
+    notification: &NewNotification,
+) -> Result<bool, Problem> {
+    lock(transaction, &notification.order_key).await?;
+    let created_at = cut(notification.created_at);
+    let insert = transaction
+        .prepare_cached(
+            "INSERT INTO notifications (id, created_at, body) VALUES ($1, $2, $3) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .await?;
+    let new = transaction
+        .execute(
+            &insert,
+            &[&notification.id, &created_at, &notification.body],
+        )
+        .await?;
+    if new == 0 {
+        return Ok(false);
+    }
+    let deliveries = &notification.deliveries;
+    let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.id).collect();
+    let channels: Vec<_> = deliveries.iter().map(|d| d.channel.as_str()).collect();
+    let insert = transaction.prepare_cached(SAVE_DELIVERIES).await?;
+    transaction
+        .execute(
+            &insert,
+            &[
+                &notification.id,
+                &ids,
+                &channels,
+                &notification.order_key,
+                &created_at,
+            ],
+        )
+        .await?;
+    Ok(true)
+}
+
+async fn record(
+    transaction: &Transaction<'_>,
+    delivery: Uuid,
+    lease: Uuid,
+    attempt: &Attempt,
+) -> Result<bool, Problem> {
+    let at = cut(attempt.at);
+    let (state, due_at, ended_at) = match attempt.next {
+        NextStep::RetryAt(due) => ("pending", Some(cut(due)), None),
+        NextStep::Delivered => ("delivered", None, Some(at)),
+        NextStep::GivenUp => ("given_up", None, Some(at)),
+    };
+    let select = transaction
+        .prepare_cached("SELECT order_key FROM deliveries WHERE id = $1 AND lease = $2")
+        .await?;
+    let Some(held) = transaction.query_opt(&select, &[&delivery, &lease]).await? else {
+        return Ok(false);
+    };
+    let order_key: String = held.try_get(0)?;
+    lock(transaction, &order_key).await?;
+    let update = transaction.prepare_cached(RECORD).await?;
+    let recorded = transaction
+        .query_opt(&update, &[&delivery, &lease, &state, &due_at, &ended_at])
+        .await?;
+    let Some(recorded) = recorded else {
+        return Ok(false);
+    };
+    log(
+        transaction,
+        delivery,
+        recorded.try_get("attempts")?,
+        attempt,
+    )
+    .await?;
+    if ended_at.is_some() {
+        let channel: String = recorded.try_get("channel")?;
+        next_in_line(transaction, &channel, &order_key).await?;
+    }
+    Ok(true)
+}
+
+async fn log(
+    transaction: &Transaction<'_>,
+    delivery: Uuid,
+    number: i32,
+    attempt: &Attempt,
+) -> Result<(), Problem> {
+    let insert = transaction
+        .prepare_cached(
+            "INSERT INTO delivery_attempts (delivery_id, number, at, latency_us, status, error) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .await?;
+    let latency = micros(attempt.latency).max(0);
+    let status = attempt.status.map(i32::from);
+    transaction
+        .execute(
+            &insert,
+            &[
+                &delivery,
+                &number,
+                &cut(attempt.at),
+                &latency,
+                &status,
+                &attempt.error,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn next_in_line(
+    transaction: &Transaction<'_>,
+    channel: &str,
+    order_key: &str,
+) -> Result<(), Problem> {
+    let update = transaction
+        .prepare_cached(
+            "UPDATE deliveries SET state = 'pending' WHERE id = (SELECT id FROM deliveries \
+             WHERE channel = $1 AND order_key = $2 AND ended_at IS NULL ORDER BY seq LIMIT 1)",
+        )
+        .await?;
+    transaction
+        .execute(&update, &[&channel, &order_key])
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Deletes old rows from PostgreSQL, a batch a transaction, so that no lock is held for long. What
+//! somebody else has locked is left for the next time.
+
+use jiff::Timestamp;
+
+use super::Postgres;
+use crate::columns::cut;
+use crate::{PruneBefore, Pruned, StoreError};
+
+/// The most rows that one transaction deletes.
+const BATCH: i64 = 5_000;
+
+const JOBS: &str = "DELETE FROM jobs WHERE id = ANY (ARRAY(SELECT id FROM jobs \
+     WHERE coalesce(finished_at, deadline) < $1 \
+     ORDER BY coalesce(finished_at, deadline) LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
+const RUNS: &str = "DELETE FROM runs USING (SELECT target_id, run FROM runs AS old \
+     WHERE created_at < $1 AND NOT EXISTS (SELECT FROM jobs \
+     WHERE jobs.target_id = old.target_id AND jobs.run = old.run) \
+     ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
+     WHERE runs.target_id = old.target_id AND runs.run = old.run";
+
+const INBOX: &str = "DELETE FROM inbox USING (SELECT job_id, part FROM inbox AS old \
+     WHERE received_at < $1 AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = old.job_id) \
+     ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
+     WHERE inbox.job_id = old.job_id AND inbox.part = old.part";
+
+const HISTORY: &str = "DELETE FROM history WHERE change_id = ANY (ARRAY(SELECT change_id \
+     FROM history WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
+/// Deliveries of notifications all of whose deliveries have ended.
+const DELIVERIES: &str = "DELETE FROM deliveries WHERE notification_id = ANY (ARRAY(SELECT id \
+     FROM notifications AS old WHERE created_at < $1 \
+     AND EXISTS (SELECT FROM deliveries WHERE notification_id = old.id) \
+     AND NOT EXISTS (SELECT FROM deliveries \
+     WHERE notification_id = old.id AND (ended_at IS NULL OR ended_at >= $1)) \
+     ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
+/// Notifications that have no delivery left, or never had one.
+const NOTIFICATIONS: &str = "DELETE FROM notifications WHERE id = ANY (ARRAY(SELECT id \
+     FROM notifications AS old WHERE created_at < $1 \
+     AND NOT EXISTS (SELECT FROM deliveries WHERE notification_id = old.id) \
+     ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
+impl Postgres {
+    pub(super) async fn prune_in_batches(
+        &self,
+        older_than: PruneBefore,
+    ) -> Result<Pruned, StoreError> {
+        let (working, history) = (cut(older_than.working), cut(older_than.history));
+        let jobs = self.delete(JOBS, working).await?;
+        self.delete(RUNS, working).await?;
+        self.delete(INBOX, working).await?;
+        let transitions = self.delete(HISTORY, history).await?;
+        let deliveries = self.delete(DELIVERIES, history).await?;
+        self.delete(NOTIFICATIONS, history).await?;
+        Ok(Pruned {
+            jobs,
+            history: transitions,
+            deliveries,
+        })
+    }
+
+    /// Repeats a deletion until it finds nothing more, and counts the rows.
+    async fn delete(&self, sql: &str, before: Timestamp) -> Result<u64, StoreError> {
+        let mut sum = 0;
+        loop {
+            let deleted = transaction!(self, "deleting old rows", |transaction| {
+                let delete = transaction.prepare_cached(sql).await?;
+                Ok(transaction.execute(&delete, &[&before, &BATCH]).await?)
+            })?;
+            sum += deleted;
+            if deleted == 0 {
+                return Ok(sum);
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Targets in PostgreSQL.
+
+use async_trait::async_trait;
+use deadpool_postgres::Transaction;
+use jiff::Timestamp;
+use portwatch_domain::target::Target;
+use uuid::Uuid;
+
+use super::{Postgres, Problem, rows};
+use crate::StoreError;
+use crate::columns::{TargetColumns, Unreadable, cut};
+use crate::targets::sync::{Plan, Stored, plan};
+use crate::targets::{Synced, Targets};
+
+/// The key of the advisory lock under which one process syncs at a time.
+const LOCK: i64 = 0x706f_7274_7379_6e63;
+
+/// How many targets are written in one statement.
+const CHUNK: usize = 1_000;
+
+/// Rows come as a JSON array, because arrays of arrays cannot be unnested. A row that is there
+/// keeps its slot unless `$4` says that it is due now.
+const UPSERT: &str = "INSERT INTO targets AS t (id, source, listed, name, group_name, zone, \
+     addresses, exclude, ports, expected, interval_us, rate, enabled, notify, history, next_due_at) \
+     SELECT id, $2, true, name, group_name, zone, addresses, exclude, ports, expected, interval_us, \
+     rate, enabled, notify, history, $3 \
+     FROM jsonb_to_recordset($1::text::jsonb) AS r (id uuid, name text, group_name text, zone text, \
+     addresses text[], exclude text[], ports text, expected text, interval_us bigint, rate bigint, \
+     enabled boolean, notify boolean, history boolean) \
+     ON CONFLICT (id) DO UPDATE SET source = excluded.source, listed = true, name = excluded.name, \
+     group_name = excluded.group_name, zone = excluded.zone, addresses = excluded.addresses, \
+     exclude = excluded.exclude, ports = excluded.ports, expected = excluded.expected, \
+     interval_us = excluded.interval_us, rate = excluded.rate, enabled = excluded.enabled, \
+     notify = excluded.notify, history = excluded.history, \
+     next_due_at = CASE WHEN $4 THEN excluded.next_due_at ELSE t.next_due_at END";
+
+#[async_trait]
+impl Targets for Postgres {
+    async fn sync_targets(
+        &self,
+        source: &str,
+        targets: &[Target],
+        now: Timestamp,
+    ) -> Result<Synced, StoreError> {
+        let ids: Vec<Uuid> = targets.iter().map(|target| target.id.0).collect();
+        transaction!(self, "saving targets", |transaction| {
+            transaction
+                .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+                .await?;
+            let stored = read(
+                transaction,
+                "SELECT {} FROM targets t WHERE (source = $1 AND listed) OR id = ANY($2)",
+                &[&source, &ids],
+            )
+            .await?;
+            let plan = plan(stored, source, targets).map_err(Problem::Refused)?;
+            save(transaction, source, &plan, cut(now)).await?;
+            Ok(plan.synced())
+        })
+    }
+
+    async fn targets(&self) -> Result<Vec<Target>, StoreError> {
+        let mut targets = transaction!(self, "reading targets", |transaction| {
+            let stored = read(transaction, "SELECT {} FROM targets t WHERE listed", &[]).await?;
+            let targets: Result<Vec<_>, _> =
+                stored.into_iter().map(|row| row.columns.target()).collect();
+            Ok(targets?)
+        })?;
+        targets.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        Ok(targets)
+    }
+}
+
+async fn read(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+) -> Result<Vec<Stored>, Problem> {
+    let sql = sql.replace("{}", &format!("{}, t.source, t.listed", rows::TARGET));
+    let statement = transaction.prepare_cached(&sql).await?;
+    let found = transaction.query(&statement, params).await?;
+    found
+        .iter()
+        .map(|row| {
+            Ok(Stored {
+                columns: rows::target(row)?,
+                source: row.try_get("source")?,
+                listed: row.try_get("listed")?,
+            })
+        })
+        .collect()
+}
+
+async fn save(
+    transaction: &Transaction<'_>,
+    source: &str,
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let upsert = transaction.prepare_cached(UPSERT).await?;
+    for (targets, due) in [
+        (&plan.create, true),
+        (&plan.reschedule, true),
+        (&plan.update, false),
+    ] {
+        for chunk in targets.chunks(CHUNK) {
+            transaction
+                .execute(&upsert, &[&json(chunk)?, &source, &now, &due])
+                .await?;
+        }
+    }
+    if !plan.retire.is_empty() {
+        transaction
+            .execute(
+                "UPDATE targets SET listed = false WHERE id = ANY($1)",
+                &[&plan.retire],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+fn json(targets: &[TargetColumns]) -> Result<String, Unreadable> {
+    serde_json::to_string(targets).map_err(|error| Unreadable::new("targets", error))
+}
