@@ -1,0 +1,181 @@
+//! The notifier on SQLite and the in-process bus, telling a real HTTP receiver.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use jiff::Timestamp;
+use portwatch_bus::{Bus, Route, in_process};
+use portwatch_domain::change::{Change, ChangeId, HostChanges, Transition};
+use portwatch_domain::job::JobId;
+use portwatch_domain::ports::Port;
+use portwatch_domain::snapshot::{Answer, Evidence, PortState};
+use portwatch_domain::target::TargetId;
+use portwatch_notifier::{Deps, Settings, WebhookSettings, channels, run};
+use portwatch_schemas::{Meta, TraceParent, encode};
+use portwatch_store::{Store, sqlite};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+/// What the receiver got: headers and body of each request.
+type Request = (HeaderMap, Bytes);
+
+#[derive(Clone)]
+struct Receiver {
+    answers: Arc<Mutex<Vec<StatusCode>>>,
+    requests: mpsc::UnboundedSender<Request>,
+}
+
+/// A receiver that gives these answers, then 200 for ever.
+async fn receiver(answers: &[u16]) -> (String, mpsc::UnboundedReceiver<Request>) {
+    let (requests, got) = mpsc::unbounded_channel();
+    let mut answers: Vec<_> = answers.iter().map(|&code| StatusCode::from_u16(code).unwrap()).collect();
+    answers.reverse();
+    let state = Receiver { answers: Arc::new(Mutex::new(answers)), requests };
+    let receive = async |State(state): State<Receiver>, headers: HeaderMap, body: Bytes| {
+        state.requests.send((headers, body)).unwrap();
+        state.answers.lock().unwrap().pop().unwrap_or(StatusCode::OK)
+    };
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let app = Router::new().route("/", post(receive)).with_state(state);
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    (url, got)
+}
+
+struct World {
+    store: Store,
+    bus: Bus,
+    shutdown: CancellationToken,
+    folder: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = TempDir::new().unwrap();
+        let store = sqlite::open(&folder.path().join("test.db")).unwrap();
+        Self { store, bus: in_process::new(1), shutdown: CancellationToken::new(), folder }
+    }
+
+    fn start(&self, url: &str) -> tokio::task::JoinHandle<()> {
+        let webhook = WebhookSettings { url: url.to_owned(), secret: SECRET.to_owned().into() };
+        let settings = Settings { webhook: Some(webhook), ..Settings::default() };
+        let channels = Arc::new(channels::configured(&settings).unwrap());
+        let deps = Deps { store: self.store.clone(), bus: self.bus.clone(), channels };
+        let shutdown = self.shutdown.clone();
+        tokio::spawn(async move { run(deps, &settings, shutdown).await.unwrap() })
+    }
+
+    async fn tell(&self, changes: &HostChanges) {
+        let trace = TraceParent::new(7, 7);
+        let meta = Meta { id: changes.id(), source: "/test".to_owned(), time: Timestamp::now(), trace };
+        let body = encode(&meta, changes).unwrap();
+        self.bus.publish(&Route::Change, meta.id, body).await.unwrap();
+    }
+}
+
+/// The `run`th change of port 80.
+fn changes(run: u64, notify: bool) -> HostChanges {
+    let target = TargetId(Uuid::from_u128(1));
+    let (ip, port) = (Ipv4Addr::LOCALHOST.into(), Port::tcp(80));
+    let evidence = Evidence { answer: Answer::SynAck, ttl: Some(64), rtt: None, probes: 2 };
+    let (before, after) = (PortState::Closed, PortState::Open);
+    HostChanges {
+        target,
+        target_name: "here".to_owned(),
+        group: "default".to_owned(),
+        notify,
+        job: JobId::derive(target, run, 0),
+        ip,
+        host_name: None,
+        changes: vec![Change {
+            id: ChangeId::of_port(target, ip, port, run),
+            transition: Transition::Port { port, before, after, evidence, expected: false },
+            at: Timestamp::now(),
+        }],
+    }
+}
+
+async fn next(got: &mut mpsc::UnboundedReceiver<Request>) -> (String, serde_json::Value) {
+    let (headers, body) = tokio::time::timeout(Duration::from_secs(30), got.recv()).await.unwrap().unwrap();
+    standardwebhooks::Webhook::new(SECRET).unwrap().verify(&body, &headers).unwrap();
+    let trace = headers["traceparent"].to_str().unwrap();
+    assert!(trace.contains("00000000000000000000000000000007"), "the scan's trace goes on: {trace}");
+    (headers["webhook-id"].to_str().unwrap().to_owned(), serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn a_change_that_comes_twice_is_sent_once() {
+    let (url, mut got) = receiver(&[]).await;
+    let world = World::new();
+    let running = world.start(&url);
+    world.tell(&changes(1, true)).await;
+    world.tell(&changes(1, true)).await;
+    world.tell(&changes(2, false)).await;
+    world.tell(&changes(3, true)).await;
+    let (first, body) = next(&mut got).await;
+    assert_eq!(body["changes"][0]["kind"], "port.opened");
+    let (second, _) = next(&mut got).await;
+    assert_ne!(first, second);
+    world.shutdown.cancel();
+    running.await.unwrap();
+    assert!(got.try_recv().is_err(), "neither the repetition nor what is muted was sent");
+}
+
+#[tokio::test]
+async fn a_failure_is_tried_again_under_the_same_id_and_later_ones_wait() {
+    let (url, mut got) = receiver(&[503]).await;
+    let world = World::new();
+    let running = world.start(&url);
+    world.tell(&changes(1, true)).await;
+    world.tell(&changes(2, true)).await;
+    let (refused, _) = next(&mut got).await;
+    let (again, _) = next(&mut got).await;
+    assert_eq!(refused, again, "the second waits for the first");
+    let (second, _) = next(&mut got).await;
+    assert_ne!(second, again);
+    world.shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_receiver_that_wants_no_more_is_not_asked_again() {
+    let (url, mut got) = receiver(&[410]).await;
+    let world = World::new();
+    let running = world.start(&url);
+    world.tell(&changes(1, true)).await;
+    world.tell(&changes(2, true)).await;
+    let (gone, _) = next(&mut got).await;
+    let (other, _) = next(&mut got).await;
+    assert_ne!(gone, other);
+    world.shutdown.cancel();
+    running.await.unwrap();
+    assert_eq!(world.store.count_deliveries().await.unwrap().given_up, 1);
+}
+
+#[tokio::test]
+async fn what_is_not_delivered_survives_a_restart() {
+    let world = World::new();
+    // Nobody listens on port 9 of this machine.
+    let running = world.start("http://127.0.0.1:9/");
+    world.tell(&changes(1, true)).await;
+    world.shutdown.cancel();
+    running.await.unwrap();
+    let World { store, folder, .. } = world;
+    assert_eq!(store.count_deliveries().await.unwrap().pending, 1);
+    drop(store);
+    let reopened = sqlite::open(&folder.path().join("test.db")).unwrap();
+    assert_eq!(reopened.count_deliveries().await.unwrap().pending, 1);
+}
