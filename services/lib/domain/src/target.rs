@@ -214,11 +214,12 @@ impl Target {
         })
     }
 
-    /// Every address that is written as a number; may repeat where items overlap.
+    /// Every address that is written as a number, IPv4 never as IPv6; may repeat where items overlap.
     pub fn literal_hosts(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.addresses
             .iter()
             .filter_map(Address::range)
             .flat_map(|range| range.iter())
+            .map(|ip| ip.to_canonical())
     }
 }

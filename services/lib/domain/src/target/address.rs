@@ -25,7 +25,7 @@ pub enum AddressError {
     Range(String),
 }
 
-/// An inclusive run of addresses of one family.
+/// An inclusive run of addresses of one family; IPv4 is never held as IPv6 (`::ffff:192.0.2.1`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IpRange {
     first: IpAddr,
@@ -34,7 +34,13 @@ pub struct IpRange {
 
 impl IpRange {
     /// The range from `first` to `last`; `None` if they differ in family or run backwards.
+    ///
+    /// Two ends of IPv4 written as IPv6 make a range of IPv4.
     pub fn new(first: IpAddr, last: IpAddr) -> Option<Self> {
+        let (first, last) = match (first.to_canonical(), last.to_canonical()) {
+            (IpAddr::V4(first), IpAddr::V4(last)) => (first.into(), last.into()),
+            _ => (first, last),
+        };
         (first.is_ipv4() == last.is_ipv4() && first <= last).then_some(Self { first, last })
     }
 
@@ -76,6 +82,7 @@ impl IpRange {
 
 impl From<IpAddr> for IpRange {
     fn from(address: IpAddr) -> Self {
+        let address = address.to_canonical();
         Self {
             first: address,
             last: address,

@@ -1,1 +1,158 @@
+//! Addresses, zones and targets as people write them.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod address;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn target() -> Target {
+    Target {
+        id: TargetId::derive("tests", "web"),
+        name: "web".to_owned(),
+        group: "default".to_owned(),
+        zone: Zone::default(),
+        addresses: vec!["192.0.2.0/30".parse().unwrap()],
+        exclude: Vec::new(),
+        ports: "22,80".parse().unwrap(),
+        expected: None,
+        interval: SignedDuration::from_mins(5),
+        rate: 1000,
+        switches: Switches::default(),
+    }
+}
+
+#[test]
+fn a_target_that_cannot_be_watched_says_why() {
+    let good = target();
+    assert_eq!(good.check(), Ok(()));
+    let addresses = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
+    let exclude = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
+    let table: [(Target, &str); 8] = [
+        (
+            Target {
+                addresses: Vec::new(),
+                ..target()
+            },
+            "the target \"web\" has no addresses",
+        ),
+        (
+            Target {
+                ports: PortSet::empty(),
+                ..target()
+            },
+            "the target \"web\" has no ports",
+        ),
+        (
+            Target {
+                addresses: addresses(&["10.0.0.0/11"]),
+                ..target()
+            },
+            "the target \"web\" has 2097152 addresses, and 1048576 is the most: split it",
+        ),
+        (
+            Target {
+                addresses: addresses(&["2001:db8::/64", "::/0"]),
+                ..target()
+            },
+            "the target \"web\" has 340282366920938463463374607431768211455 addresses, and 1048576 \
+             is the most: split it",
+        ),
+        (
+            Target {
+                exclude: exclude(&["192.0.2.0/24"]),
+                ..target()
+            },
+            "the target \"web\" has no address left after its exclusions",
+        ),
+        (
+            Target {
+                exclude: exclude(&["::ffff:192.0.2.0/120"]),
+                ..target()
+            },
+            "the target \"web\" has no address left after its exclusions",
+        ),
+        (
+            Target {
+                interval: SignedDuration::from_millis(999),
+                ..target()
+            },
+            "the target \"web\" has an interval under 1 s",
+        ),
+        (
+            Target {
+                rate: 0,
+                ..target()
+            },
+            "the target \"web\" has a rate of 0 probes per second",
+        ),
+    ];
+    for (bad, error) in table {
+        assert_eq!(bad.check().unwrap_err().to_string(), error);
+    }
+}
+
+#[test]
+fn a_name_may_turn_out_to_be_anywhere() {
+    let mut named = target();
+    named.addresses = vec![
+        "www.example.org".parse().unwrap(),
+        "192.0.2.7".parse().unwrap(),
+    ];
+    named.exclude = vec!["0.0.0.0/0".parse().unwrap()];
+    assert_eq!(named.check(), Ok(()));
+    assert_eq!(named.names().collect::<Vec<_>>(), ["www.example.org"]);
+    assert_eq!(
+        named.literal_hosts().collect::<Vec<_>>(),
+        ["192.0.2.7".parse::<IpAddr>().unwrap()]
+    );
+}
+
+/// Where IPv6 runs into the part of it that stands for IPv4.
+#[test]
+fn hosts_are_never_ipv4_written_as_ipv6() {
+    let mut odd = target();
+    odd.addresses = vec!["::fffe:ffff:ffff-::ffff:0:2".parse().unwrap()];
+    let hosts: Vec<String> = odd.literal_hosts().map(|ip| ip.to_string()).collect();
+    assert_eq!(hosts, ["::fffe:ffff:ffff", "0.0.0.0", "0.0.0.1", "0.0.0.2"]);
+}
+
+#[test]
+fn ids_are_the_same_at_every_start() {
+    let id = TargetId::derive("settings", "web");
+    assert_eq!(id.to_string(), "f60a64f1-12df-5f30-93e4-041a539640e6");
+    assert_ne!(id, TargetId::derive("settings", "dmz"));
+    assert_ne!(id, TargetId::derive("command line", "web"));
+}
+
+proptest! {
+    #[test]
+    fn zones_return(text in "[a-z0-9-]{1,32}") {
+        let zone: Zone = text.parse().unwrap();
+        prop_assert_eq!(zone.to_string(), text.as_str());
+        prop_assert_eq!(zone.as_str(), text);
+    }
+}
+
+#[test]
+fn zones_are_parts_of_queue_names() {
+    assert_eq!(Zone::default().as_str(), "default");
+    let long = "x".repeat(33);
+    for text in [
+        "",
+        "DMZ",
+        "a.b",
+        "a b",
+        "a_b",
+        "zöne",
+        "#",
+        "*",
+        long.as_str(),
+    ] {
+        let error = text.parse::<Zone>().unwrap_err();
+        let expected = format!("{text:?} is not a zone: use 1 to 32 of a-z, 0-9 and -");
+        assert_eq!(error.to_string(), expected);
+    }
+}
