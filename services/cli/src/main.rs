@@ -1,1 +1,88 @@
-fn main() {}
+//! The `portwatch` command. Each subcommand is one file in `commands/` and one line in [`Command`].
+
+mod commands;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use commands::{dead, doctor, healthcheck, migrate, role, scan, up};
+
+/// Exit code of anything that went wrong.
+const FAILED: u8 = 2;
+
+/// Watches which ports are open on the hosts that you own, and tells you when one opens or closes.
+///
+/// To try it: `portwatch up 127.0.0.1` watches this machine until Ctrl-C, with nothing to install.
+/// Scan only what is yours.
+#[derive(Parser)]
+#[command(
+    name = "portwatch",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch targets in one process, with nothing else to install
+    Up(up::Arguments),
+    /// Scan once and print what is open
+    Scan(scan::Arguments),
+    /// Run the scheduler: decides when each target is due
+    Scheduler(role::Arguments),
+    /// Run a scanner worker: probes ports
+    Scanner(role::Arguments),
+    /// Run the differ: finds what changed
+    Differ(role::Arguments),
+    /// Run the notifier: tells webhooks and other channels
+    Notifier(role::Arguments),
+    /// Bring the PostgreSQL tables up to date
+    Migrate(migrate::Arguments),
+    /// Check what this machine permits and reaches, and say how to mend what is wrong
+    Doctor(doctor::Arguments),
+    /// Look at messages that could not be handled, and send them again
+    Dead(dead::Arguments),
+    /// Ask a running service whether it is ready (for container health checks)
+    Healthcheck(healthcheck::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("starting")),
+    };
+    // Every TLS connection of this process uses this provider; it fails only if one is set already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Up(arguments) => up::run(arguments).await,
+            Command::Scan(arguments) => scan::run(arguments).await,
+            Command::Scheduler(arguments) => role::run(role::Role::Scheduler, arguments).await,
+            Command::Scanner(arguments) => role::run(role::Role::Scanner, arguments).await,
+            Command::Differ(arguments) => role::run(role::Role::Differ, arguments).await,
+            Command::Notifier(arguments) => role::run(role::Role::Notifier, arguments).await,
+            Command::Migrate(arguments) => migrate::run(arguments).await,
+            Command::Doctor(arguments) => doctor::run(arguments).await,
+            Command::Dead(arguments) => dead::run(arguments).await,
+            Command::Healthcheck(arguments) => healthcheck::run(arguments).await,
+        }
+    });
+    // Blocking calls that are still out, such as a name being resolved, are not waited for.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("portwatch: {error:#}");
+    ExitCode::from(FAILED)
+}

@@ -1,0 +1,63 @@
+//! `portwatch dead`: what is in the dead-letter queue.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use uuid::Uuid;
+
+use crate::settings::ConfigArgument;
+
+/// Messages that could not be handled wait in the queue pw.dead, with the reason. This lists them,
+/// oldest first, or sends one again to where it came from.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// The most messages to list
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    /// Print each message's body as well
+    #[arg(long)]
+    bodies: bool,
+    /// Send the message with this id again instead
+    #[arg(long, value_name = "ID")]
+    resend: Option<Uuid>,
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let settings = arguments.config.load()?;
+    let bus = settings.broker.connect("dead").await?;
+    if let Some(id) = arguments.resend {
+        if !bus.resend_dead(id).await.context("sending it again")? {
+            bail!("no dead message has the id {id}");
+        }
+        println!("sent again: {id}");
+        bus.close().await;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let letters = bus
+        .dead_letters(arguments.limit)
+        .await
+        .context("reading the dead-letter queue")?;
+    if letters.is_empty() {
+        println!("no dead messages");
+    }
+    for letter in letters {
+        let died_at = letter
+            .died_at
+            .map_or_else(|| "-".to_owned(), |at| at.to_string());
+        println!(
+            "{died_at}  {}  {}  attempts: {}  {}",
+            letter.id, letter.key, letter.attempts, letter.reason,
+        );
+        if arguments.bodies {
+            println!(
+                "    {}",
+                String::from_utf8_lossy(&letter.body).escape_debug()
+            );
+        }
+    }
+    bus.close().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,65 @@
+//! `portwatch doctor`: what this machine permits and reaches, and how to mend what is wrong.
+
+mod checks;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use portwatch_runtime::settings::List;
+use portwatch_scheduler::{Source, TargetSettings};
+
+use crate::settings::ConfigArgument;
+use checks::{Finding, Verdict};
+
+/// Checks raw sockets, file limits, the clock, the broker and the database (if they are set), and
+/// the route to each target. No packet is sent to a target. Exit code 0 if all is well, 1 if
+/// something needs mending, 2 if the settings are wrong.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Look for the route to these as well
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let settings = arguments.config.load()?;
+    let mut listed = settings.scheduler.targets.clone();
+    listed.extend(arguments.targets.iter().map(|address| TargetSettings {
+        addresses: List(vec![address.clone()]),
+        ..TargetSettings::default()
+    }));
+    let targets = Source::Settings.targets(&listed)?;
+
+    let mut findings = vec![checks::settings(arguments.config.file(), targets.len())];
+    findings.push(checks::raw_sockets());
+    findings.push(checks::open_files());
+    findings.push(checks::broker(&settings.broker).await);
+    let (database, clock) = checks::database_and_clock(&settings.store).await;
+    findings.extend([database, clock]);
+    for target in &targets {
+        findings.push(checks::route(target).await);
+    }
+    let mut wrong = 0;
+    for Finding {
+        what,
+        verdict,
+        detail,
+        mend,
+    } in &findings
+    {
+        let word = match verdict {
+            Verdict::Good => "ok  ",
+            Verdict::Note => "note",
+            Verdict::Wrong => "FAIL",
+        };
+        println!("{word}  {what}: {detail}");
+        if let Some(mend) = mend {
+            println!("        {mend}");
+        }
+        wrong += u32::from(*verdict == Verdict::Wrong);
+    }
+    Ok(ExitCode::from(u8::from(wrong > 0)))
+}

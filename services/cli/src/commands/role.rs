@@ -1,0 +1,144 @@
+//! `portwatch scheduler|scanner|differ|notifier`: one service alone, over RabbitMQ and PostgreSQL.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use portwatch_bus::Bus;
+use portwatch_runtime::health::{self, Readiness};
+use portwatch_runtime::{shutdown, telemetry};
+use portwatch_store::{Store, retry_while_unavailable};
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::{ConfigArgument, Settings};
+
+/// What is logged if the settings do not say.
+const LOG: &str = "info,lapin=warn,refinery_core=warn";
+
+/// Runs one service until SIGTERM, over RabbitMQ (`broker.url`) and, but for the scanner,
+/// PostgreSQL (`store.url`). Any number of each may run.
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Where /healthz, /readyz and /metrics are answered [default: 127.0.0.1:8911]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+/// Which service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Scheduler,
+    Scanner,
+    Differ,
+    Notifier,
+}
+
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Scheduler => "scheduler",
+            Self::Scanner => "scanner",
+            Self::Differ => "differ",
+            Self::Notifier => "notifier",
+        }
+    }
+}
+
+/// Runs the command.
+pub async fn run(role: Role, arguments: Arguments) -> Result<ExitCode> {
+    let settings = arguments.config.load()?;
+    let filter = settings.runtime.log.as_deref().unwrap_or(LOG);
+    telemetry::start_logs(filter, settings.runtime.log_format)?;
+    let metrics = telemetry::start_metrics()?;
+    let shutdown = shutdown::on_signal().context("listening for signals")?;
+    let bus = settings.broker.connect(role.name()).await?;
+
+    let mut readiness = Readiness::default();
+    let checked = bus.clone();
+    readiness = readiness.with("broker", move || {
+        let bus = checked.clone();
+        async move { bus.check().await }
+    });
+    let mut store = None;
+    if role != Role::Scanner {
+        let opened = settings.store.connect().await?;
+        let checked = opened.clone();
+        readiness = readiness.with("database", move || {
+            let store = checked.clone();
+            async move { store.check().await }
+        });
+        store = Some(opened);
+    }
+    let address = arguments.listen.unwrap_or(settings.runtime.listen);
+    // Health is answered until the very end, so that a slow stop is not taken for a death.
+    let end = CancellationToken::new();
+    let address = health::serve(address, readiness, metrics, end.clone()).await?;
+    tracing::info!(role = role.name(), version = env!("CARGO_PKG_VERSION"), %address, "starting");
+
+    serve(role, &settings, &bus, store, &shutdown).await?;
+    bus.close().await;
+    end.cancel();
+    tracing::info!(role = role.name(), "stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(
+    role: Role,
+    settings: &Settings,
+    bus: &Bus,
+    store: Option<Store>,
+    shutdown: &CancellationToken,
+) -> Result<()> {
+    let bus = bus.clone();
+    let Some(store) = store else {
+        let deps = portwatch_scanner::Deps::new(bus, settings.broker.snapshot_shards);
+        portwatch_scanner::run(deps, &settings.scanner, shutdown.clone()).await?;
+        return Ok(());
+    };
+    let checked = retry_while_unavailable("checking its schema", shutdown, || store.check()).await;
+    match checked {
+        Err(_) if shutdown.is_cancelled() => return Ok(()),
+        checked => checked?,
+    }
+    match role {
+        Role::Scheduler => {
+            let source = portwatch_scheduler::Source::Settings;
+            let targets = source.targets(&settings.scheduler.targets)?;
+            let sync = || portwatch_scheduler::sync(&store, source, &targets);
+            retry_while_unavailable("syncing targets", shutdown, sync).await?;
+            let deps = portwatch_scheduler::Deps {
+                store: store.clone(),
+                bus,
+            };
+            portwatch_scheduler::run(deps, &settings.scheduler, shutdown.clone()).await;
+        }
+        Role::Differ => {
+            let snapshot_shards = settings.broker.snapshot_shards;
+            let deps = portwatch_differ::Deps {
+                store,
+                bus,
+                snapshot_shards,
+                observer: None,
+            };
+            portwatch_differ::run(deps, &settings.differ, shutdown.clone()).await?;
+        }
+        Role::Notifier | Role::Scanner => {
+            let channels = portwatch_notifier::channels::configured(&settings.notifier)?;
+            if channels.is_empty() {
+                tracing::warn!(
+                    "no channel is set (notifier.webhook.url): changes go to the history and nobody is told"
+                );
+            }
+            let deps = portwatch_notifier::Deps {
+                store,
+                bus,
+                channels: Arc::new(channels),
+            };
+            portwatch_notifier::run(deps, &settings.notifier, shutdown.clone()).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! `portwatch up`: every service in one process, on SQLite and the in-process bus.
+
+mod data_dir;
+mod printer;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use jiff::SignedDuration;
+use portwatch_bus::{Bus, in_process};
+use portwatch_domain::target::Target;
+use portwatch_notifier::{Channel, WebhookSettings, channels};
+use portwatch_runtime::health::{self, Readiness};
+use portwatch_runtime::settings::{List, Secret};
+use portwatch_runtime::{shutdown, telemetry};
+use portwatch_scheduler::{Source, TargetSettings};
+use portwatch_store::{Store, sqlite};
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::{ConfigArgument, Settings};
+use printer::Printer;
+
+/// What is logged if the settings do not say: the changes themselves are printed, not logged.
+const LOG: &str = "warn";
+
+/// The webhook's secret in the environment, for those who have no settings file.
+const SECRET_VARIABLE: &str = "PORTWATCH_WEBHOOK_SECRET";
+
+/// Watches targets until Ctrl-C, and prints each change as it happens. Needs no broker and no
+/// database server: state is kept in one file.
+///
+/// The first scan is the baseline, and what it finds is not announced. Watch only what is yours.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// An address, CIDR block (192.0.2.0/24), range (192.0.2.1-192.0.2.9) or host name; more come
+    /// from the settings file
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// Ports to watch: 22,80,443,8000-8100 · all · top100 · top1000
+    #[arg(long, value_name = "SPEC", default_value = "top1000")]
+    ports: String,
+    /// Time from one scan to the next: 30s, 5m, 1h
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    interval: SignedDuration,
+    /// The most probes per second for each target
+    #[arg(long, value_name = "PPS", default_value_t = 1000)]
+    rate: u32,
+    /// Addresses never to scan, with commas; may be given again
+    #[arg(long, value_name = "ADDR")]
+    exclude: Vec<String>,
+    /// Post each change here, signed by Standard Webhooks. The secret is PORTWATCH_WEBHOOK_SECRET
+    /// (whsec_…), or is made once, kept in the data directory and printed
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+    /// Where state is kept [default: ~/.local/share/portwatch]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where /healthz, /readyz and /metrics are answered [default: 127.0.0.1:8911]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let mut settings = arguments.config.load()?;
+    let filter = settings.runtime.log.as_deref().unwrap_or(LOG);
+    telemetry::start_logs(filter, settings.runtime.log_format)?;
+    let metrics = telemetry::start_metrics()?;
+
+    let given = Source::CommandLine.targets(&arguments.target_settings())?;
+    let listed = Source::Settings.targets(&settings.scheduler.targets)?;
+    if given.is_empty() && listed.is_empty() {
+        bail!(
+            "nothing to watch: name a target (portwatch up 127.0.0.1), or list some in a settings file"
+        );
+    }
+    let directory = data_dir::open(arguments.data_dir)?;
+    if let Some(url) = arguments.webhook {
+        let secret = webhook_secret(&settings, &directory)?;
+        settings.notifier.webhook = Some(WebhookSettings { url, secret });
+    }
+    let printer = Arc::new(Printer::new());
+    let channels = channels(&settings, &printer)?;
+    let shutdown = shutdown::on_signal().context("listening for signals")?;
+    let store = sqlite::open(&directory.join("portwatch.db"))?;
+    let bus = in_process::new(settings.broker.snapshot_shards);
+
+    let end = CancellationToken::new();
+    let address = arguments.listen.unwrap_or(settings.runtime.listen);
+    let address = health::serve(address, readiness(&store), metrics, end.clone()).await?;
+    for (source, targets) in [(Source::CommandLine, &given), (Source::Settings, &listed)] {
+        portwatch_scheduler::sync(&store, source, targets).await?;
+    }
+    let watched: Vec<&Target> = given.iter().chain(&listed).collect();
+    printer.welcome(
+        &watched,
+        &directory,
+        address,
+        portwatch_scanner::method(&settings.scanner),
+    );
+
+    serve(&settings, &store, &bus, channels, &printer, &shutdown).await?;
+    bus.close().await;
+    end.cancel();
+    printer.line("stopped; what changes until the next start is told then");
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    /// Each TARGET is a target of its own.
+    fn target_settings(&self) -> Vec<TargetSettings> {
+        let exclude = self.exclude.iter().flat_map(|list| list.split(','));
+        let exclude: Vec<String> = exclude.map(|item| item.trim().to_owned()).collect();
+        let one = |address: &String| TargetSettings {
+            addresses: List(vec![address.clone()]),
+            exclude: List(exclude.clone()),
+            ports: self.ports.clone(),
+            interval: self.interval,
+            rate: self.rate,
+            ..TargetSettings::default()
+        };
+        self.targets.iter().map(one).collect()
+    }
+}
+
+/// The secret of `--webhook`: from the environment, the settings, or the data directory.
+fn webhook_secret(settings: &Settings, directory: &std::path::Path) -> Result<Secret> {
+    if let Ok(secret) = std::env::var(SECRET_VARIABLE) {
+        return Ok(secret.into());
+    }
+    if let Some(webhook) = settings
+        .notifier
+        .webhook
+        .as_ref()
+        .filter(|w| !w.secret.reveal().is_empty())
+    {
+        return Ok(webhook.secret.clone());
+    }
+    let (secret, new) = data_dir::webhook_secret(directory)?;
+    if new {
+        println!(
+            "webhook secret, made now and kept in {}: {secret}",
+            directory.display()
+        );
+    }
+    Ok(secret.into())
+}
+
+fn channels(settings: &Settings, printer: &Arc<Printer>) -> Result<Vec<Channel>> {
+    let mut channels = channels::configured(&settings.notifier)?;
+    let printer = Arc::clone(printer);
+    channels.push(channels::terminal::channel(move |line| {
+        printer.try_line(line)
+    }));
+    Ok(channels)
+}
+
+fn readiness(store: &Store) -> Readiness {
+    let store = store.clone();
+    Readiness::default().with("database", move || {
+        let store = store.clone();
+        async move { store.check().await }
+    })
+}
+
+async fn serve(
+    settings: &Settings,
+    store: &Store,
+    bus: &Bus,
+    channels: Vec<Channel>,
+    printer: &Arc<Printer>,
+    shutdown: &CancellationToken,
+) -> Result<()> {
+    let snapshot_shards = settings.broker.snapshot_shards;
+    let scheduler = portwatch_scheduler::Deps {
+        store: store.clone(),
+        bus: bus.clone(),
+    };
+    let scanner = portwatch_scanner::Deps::new(bus.clone(), snapshot_shards);
+    let seen = Arc::clone(printer);
+    let differ = portwatch_differ::Deps {
+        store: store.clone(),
+        bus: bus.clone(),
+        snapshot_shards,
+        observer: Some(Arc::new(move |part| seen.seen(&part))),
+    };
+    let notifier = portwatch_notifier::Deps {
+        store: store.clone(),
+        bus: bus.clone(),
+        channels: Arc::new(channels),
+    };
+    let progress = printer.follow(scanner.progress.subscribe());
+    // If one service fails, the others stop in order.
+    let stop = shutdown.clone();
+    let stopping = |result: Result<()>| {
+        stop.cancel();
+        result
+    };
+    let (scheduled, scanned, differed, notified, ()) = tokio::join!(
+        async {
+            portwatch_scheduler::run(scheduler, &settings.scheduler, shutdown.clone()).await;
+            stopping(Ok(()))
+        },
+        async {
+            stopping(
+                portwatch_scanner::run(scanner, &settings.scanner, shutdown.clone())
+                    .await
+                    .map_err(Into::into),
+            )
+        },
+        async {
+            stopping(
+                portwatch_differ::run(differ, &settings.differ, shutdown.clone())
+                    .await
+                    .map_err(Into::into),
+            )
+        },
+        async {
+            stopping(
+                portwatch_notifier::run(notifier, &settings.notifier, shutdown.clone())
+                    .await
+                    .map_err(Into::into),
+            )
+        },
+        async {
+            tokio::select! {
+                () = progress => {}
+                () = shutdown.cancelled() => {}
+            }
+        },
+    );
+    scheduled.and(scanned).and(differed).and(notified)
+}
