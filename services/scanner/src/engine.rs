@@ -132,8 +132,8 @@ impl Engine {
             .map(|port| port.number)
             .collect();
         let mut places = vec![None; usize::from(u16::MAX) + 1];
-        for (place, &port) in (0..).zip(&ports) {
-            places[usize::from(port)] = Some(place);
+        for (place, &port) in ports.iter().enumerate() {
+            places[usize::from(port)] = u16::try_from(place).ok();
         }
         let pairs = plan.hosts.len() * ports.len();
         let by_address = plan.hosts.iter().map(PlannedHost::ip).zip(0..).collect();

@@ -1,0 +1,306 @@
+//! Runs a job: from the job to what was seen. The service and `portwatch scan` both go through here.
+
+use std::collections::HashSet;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portwatch_domain::job::Job;
+use portwatch_domain::snapshot::{HostReport, Method};
+use portwatch_packet::{Addresses, Key};
+use thiserror::Error;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::capability::{self, Denied};
+use crate::connect::Connections;
+use crate::drive::{Clock as _, End, Monotonic, drive};
+use crate::engine::{Engine, Moment, Pacer, Plan, PlannedHost, Progress, Rejected, Secrets};
+use crate::exclude::Exclusions;
+use crate::route::source_towards;
+use crate::settings::{MethodSetting, Settings};
+use crate::sockets::RawSockets;
+use crate::source_ports::{SourcePorts, SourcePortsError};
+use crate::wire::{Wire, WireError};
+
+/// How often progress is told.
+const TELL: Duration = Duration::from_millis(100);
+/// The name of a connection is its probe's source port, which no packet carries.
+const NAMES_FROM: u16 = 1;
+
+/// Why there can be no scan.
+#[derive(Debug, Error)]
+pub enum ScanError {
+    /// The settings ask for SYN packets, which this process may not send.
+    #[error("scanner.method is \"syn\", but {denied}; {}", denied.mend())]
+    Denied {
+        /// What is missing.
+        denied: Denied,
+    },
+    /// A socket failed.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// There are no source ports.
+    #[error(transparent)]
+    SourcePorts(#[from] SourcePortsError),
+    /// The kernel has no random numbers.
+    #[error("cannot draw the keys of a scan")]
+    Random(#[source] getrandom::Error),
+    /// The thread for the packets cannot be had.
+    #[error("cannot start a thread for the packets of a scan")]
+    Thread(#[source] io::Error),
+    /// The thread ended without a result.
+    #[error("the thread of the scan broke down")]
+    Broken,
+}
+
+/// What a scan saw.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// The hosts, in the order of the job.
+    pub hosts: Vec<HostReport>,
+    /// The filtered ports that were rejected by ICMP.
+    pub rejected: Vec<Rejected>,
+    /// How it was scanned.
+    pub method: Method,
+    /// How many probes were sent.
+    pub probes: u64,
+    /// How many proven answers came.
+    pub answers: u64,
+    /// How many packets looked like answers and proved nothing.
+    pub unproven: u64,
+    /// How often the receive queue overflowed.
+    pub overflows: u32,
+    /// False if it was told to stop; what was not told by then is not covered.
+    pub complete: bool,
+    /// When the first probe was sent.
+    pub started_at: Timestamp,
+    /// When the last verdict was made.
+    pub finished_at: Timestamp,
+}
+
+/// Scans jobs; any number at once, which share the rates of the settings.
+#[derive(Debug)]
+pub struct Scanner {
+    method: Method,
+    settings: Settings,
+    pacer: Arc<Pacer>,
+    clock: Monotonic,
+    /// Raw sockets that no scan uses at the moment.
+    idle: Arc<Mutex<Vec<RawSockets>>>,
+}
+
+/// How scans with these settings are done by this process.
+pub fn method(settings: &Settings) -> Method {
+    match settings.method {
+        MethodSetting::Syn => Method::Syn,
+        MethodSetting::Auto if capability::raw_sockets().is_ok() => Method::Syn,
+        MethodSetting::Auto | MethodSetting::Connect => Method::Connect,
+    }
+}
+
+impl Scanner {
+    /// Finds out how to scan. If raw sockets are not permitted, that is logged, with how to permit them.
+    ///
+    /// # Errors
+    /// If the settings insist on SYN packets and this process may not send them.
+    pub fn new(settings: &Settings) -> Result<Self, ScanError> {
+        let method = match (settings.method, capability::raw_sockets()) {
+            (MethodSetting::Connect, _) => Method::Connect,
+            (_, Ok(())) => Method::Syn,
+            (MethodSetting::Syn, Err(denied)) => return Err(ScanError::Denied { denied }),
+            (MethodSetting::Auto, Err(denied)) => {
+                let mend = denied.mend();
+                tracing::warn!(%denied, mend, "no raw sockets: scanning with whole connections, which is slower and seen by every service");
+                Method::Connect
+            }
+        };
+        Ok(Self {
+            method,
+            settings: settings.clone(),
+            pacer: Arc::new(Pacer::new(settings.rates())),
+            clock: Monotonic::start(),
+            idle: Arc::default(),
+        })
+    }
+
+    /// How it scans.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Scans the job, until it is done, its deadline passes, or `stop` is cancelled; then it returns what is
+    /// known. `progress` is called every tenth of a second, on the thread of the scan.
+    ///
+    /// If the future is dropped, the scan stops.
+    ///
+    /// # Errors
+    /// If the sockets fail. What was seen until then is lost.
+    pub async fn scan(
+        &self,
+        job: &Job,
+        progress: impl FnMut(Progress) + Send + 'static,
+        stop: CancellationToken,
+    ) -> Result<Scan, ScanError> {
+        let stop = stop.child_token();
+        let _stop_if_dropped = stop.clone().drop_guard();
+        let (done, result) = oneshot::channel();
+        let task = Task {
+            job: job.clone(),
+            method: self.method,
+            settings: self.settings.clone(),
+            pacer: self.pacer.clone(),
+            clock: self.clock,
+            idle: self.idle.clone(),
+            runtime: Handle::current(),
+            stop,
+        };
+        std::thread::Builder::new()
+            .name("scan".to_owned())
+            .spawn(move || {
+                // If nobody waits for the result any more, nobody wants it.
+                let _ = done.send(task.run(progress));
+            })
+            .map_err(ScanError::Thread)?;
+        result.await.map_err(|_| ScanError::Broken)?
+    }
+}
+
+/// One scan, for its own thread.
+struct Task {
+    job: Job,
+    method: Method,
+    settings: Settings,
+    pacer: Arc<Pacer>,
+    clock: Monotonic,
+    idle: Arc<Mutex<Vec<RawSockets>>>,
+    runtime: Handle,
+    stop: CancellationToken,
+}
+
+impl Task {
+    fn run(&self, progress: impl FnMut(Progress)) -> Result<Scan, ScanError> {
+        if self.method == Method::Connect {
+            let mut wire = Connections::new(self.runtime.clone(), self.settings.connections);
+            return self.drive(&mut wire, NAMES_FROM, progress);
+        }
+        let idle = self.lock_idle().pop();
+        let mut wire = idle.map_or_else(RawSockets::open, Ok)?;
+        let ports = SourcePorts::hold()?;
+        wire.listen(Some(ports.range()))?;
+        let scan = self.drive(&mut wire, ports.range().first, progress)?;
+        wire.listen(None)?;
+        self.lock_idle().push(wire);
+        Ok(scan)
+    }
+
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<RawSockets>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drive(
+        &self,
+        wire: &mut dyn Wire,
+        first_source_port: u16,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Scan, ScanError> {
+        let started_at = Timestamp::now();
+        let exclusions = Exclusions::new(self.job.exclude.iter().chain(&self.settings.exclude.0));
+        let now = self.clock.now();
+        let plan = self.plan(&exclusions, first_source_port, started_at, now)?;
+        let mut engine = Engine::new(plan, self.pacer.clone(), now);
+        let mut told = now;
+        let mut watch = |so_far: Progress| {
+            let now = self.clock.now();
+            if now >= told + TELL {
+                told = now;
+                progress(so_far);
+            }
+            if self.stop.is_cancelled() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let end = drive(&mut engine, wire, &self.clock, &exclusions, &mut watch)?;
+        let counts = engine.progress();
+        progress(counts);
+        Ok(Scan {
+            hosts: self.reports(&engine),
+            rejected: engine.rejected(),
+            method: self.method,
+            probes: counts.sent,
+            answers: counts.answers,
+            unproven: counts.unproven,
+            overflows: counts.overflows,
+            complete: end == End::Finished,
+            started_at,
+            finished_at: Timestamp::now(),
+        })
+    }
+
+    /// Leaves out hosts to which no packet may or can go: there is nothing to say of them.
+    fn plan(
+        &self,
+        exclusions: &Exclusions,
+        first_source_port: u16,
+        started_at: Timestamp,
+        now: Moment,
+    ) -> Result<Plan, ScanError> {
+        let mut hosts = Vec::with_capacity(self.job.hosts.len());
+        let mut planned = HashSet::new();
+        for host in &self.job.hosts {
+            let ip = host.ip.to_canonical();
+            if ip.is_unspecified() || ip.is_multicast() || !exclusions.permit(ip) {
+                tracing::debug!(%ip, "not scanned: excluded, or not the address of a host");
+                continue;
+            }
+            match source_towards(ip).map(|source| Addresses::new(source, ip)) {
+                Ok(Some(addresses)) if planned.insert(ip) => hosts.push(PlannedHost {
+                    addresses,
+                    known_open: host.known_open.clone(),
+                }),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%ip, %error, "not scanned: no route to the host"),
+            }
+        }
+        let left = self.job.deadline.duration_since(started_at);
+        Ok(Plan {
+            hosts,
+            ports: self.job.ports.clone(),
+            rate: self.job.rate,
+            deadline: now + Duration::try_from(left).unwrap_or_default(),
+            max_open_ports: self.settings.max_open_ports,
+            first_source_port,
+            secrets: secrets()?,
+        })
+    }
+
+    /// The reports in the order of the job, with names, and with those hosts that were left out.
+    fn reports(&self, engine: &Engine) -> Vec<HostReport> {
+        let mut seen = engine.reports().into_iter().peekable();
+        let mut report = |host: &portwatch_domain::job::JobHost| {
+            let own = seen.next_if(|report| report.ip == host.ip.to_canonical());
+            let mut report = own.unwrap_or_else(|| HostReport::unknown(host.ip, None));
+            report.ip = host.ip;
+            report.name.clone_from(&host.name);
+            report
+        };
+        self.job.hosts.iter().map(&mut report).collect()
+    }
+}
+
+fn secrets() -> Result<Secrets, ScanError> {
+    let mut keys = [[0; 16]; 2];
+    for key in &mut keys {
+        getrandom::fill(key).map_err(ScanError::Random)?;
+    }
+    Ok(Secrets {
+        sweep: Key::new(keys[0]),
+        verify: Key::new(keys[1]),
+        order: getrandom::u64().map_err(ScanError::Random)?,
+    })
+}

@@ -1,0 +1,108 @@
+//! The `[scanner]` section.
+
+use std::fmt::Display;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use portwatch_domain::target::{IpRange, Zone};
+use portwatch_runtime::settings::List;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use crate::engine::Rates;
+
+/// How probes are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MethodSetting {
+    /// SYN packets if this process may, else connections.
+    #[default]
+    Auto,
+    /// SYN packets, or nothing.
+    Syn,
+    /// Connections, even if SYN packets were possible.
+    Connect,
+}
+
+/// The `[scanner]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Whose jobs are taken.
+    #[serde(deserialize_with = "parsed")]
+    pub zone: Zone,
+    /// What this worker is called in snapshots; the machine's name if empty.
+    pub worker: String,
+    /// How many jobs are scanned at once.
+    pub concurrency: u16,
+    /// How probes are sent.
+    pub method: MethodSetting,
+    /// The most probes per second of this process, whatever the jobs allow.
+    pub rate: NonZeroU32,
+    /// The most probes per second to one IPv4 /24 or IPv6 /64.
+    pub rate_per_network: NonZeroU32,
+    /// The most probes per second to one host.
+    pub rate_per_host: NonZeroU32,
+    /// Addresses, blocks and ranges to which no packet goes, whatever the jobs say.
+    pub exclude: List<IpRange>,
+    /// A host with more open ports than this answers *open* on everything, and is not judged.
+    pub max_open_ports: u32,
+    /// The most connections at once, for the connect method.
+    pub connections: usize,
+    /// On shutdown, how many seconds the jobs in hand may still take.
+    pub grace_seconds: u16,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            zone: Zone::default(),
+            worker: String::new(),
+            concurrency: 4,
+            method: MethodSetting::Auto,
+            rate: rate(20_000),
+            rate_per_network: rate(10_000),
+            rate_per_host: rate(5_000),
+            exclude: List::default(),
+            max_open_ports: 500,
+            connections: 512,
+            grace_seconds: 20,
+        }
+    }
+}
+
+impl Settings {
+    /// The rates of the process.
+    pub(crate) fn rates(&self) -> Rates {
+        Rates {
+            total: self.rate,
+            network: self.rate_per_network,
+            host: self.rate_per_host,
+        }
+    }
+
+    /// The worker's name.
+    pub(crate) fn worker(&self) -> String {
+        if !self.worker.is_empty() {
+            return self.worker.clone();
+        }
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        match name.trim() {
+            "" => "scanner".to_owned(),
+            name => name.to_owned(),
+        }
+    }
+}
+
+/// A rate that is not zero.
+fn rate(pps: u32) -> NonZeroU32 {
+    NonZeroU32::new(pps).unwrap_or(NonZeroU32::MIN)
+}
+
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(D::Error::custom)
+}
