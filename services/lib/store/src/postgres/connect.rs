@@ -24,10 +24,6 @@ const SERVER_LIMITS: &str =
 /// delays nothing; [`crate::Database::check`] tells whether it is there.
 ///
 /// Fails if the address is wrong or the system's root certificates cannot be read.
-#[expect(
-    clippy::unused_async,
-    reason = "its callers should not care whether it waits"
-)]
 pub async fn connect(settings: &PostgresSettings) -> Result<Store, StoreError> {
     let mut config = settings.config()?;
     let options = config.get_options().map_or_else(

@@ -8,6 +8,10 @@ use tokio_postgres::config::SslMode;
 
 use crate::StoreError;
 
+/// What is said of an address that cannot be read.
+const EXAMPLE: &str = "write postgres://user:password@host:5432/database, with %40 for an @ in the \
+     password (and so on), and only options that libpq knows, such as ?sslmode=require";
+
 /// How to reach PostgreSQL.
 #[derive(Clone)]
 pub struct PostgresSettings {
@@ -39,14 +43,12 @@ impl PostgresSettings {
             .url
             .replace("sslmode=verify-full", "sslmode=require")
             .replace("sslmode=verify-ca", "sslmode=require");
-        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            StoreError::Address(cause.unwrap_or_else(|| error.to_string()))
-        })?;
+        // What the driver says of it may hold a piece of the password.
+        let mut config: Config = url
+            .parse()
+            .map_err(|_| StoreError::Address(EXAMPLE.to_owned()))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(StoreError::Address(
-                "it names no host; write postgres://user:password@host:5432/database".to_owned(),
-            ));
+            return Err(StoreError::Address(EXAMPLE.to_owned()));
         }
         if config.get_ssl_mode() != SslMode::Require {
             config.ssl_mode(SslMode::Disable);

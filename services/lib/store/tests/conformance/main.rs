@@ -1,0 +1,98 @@
+//! Every promise of the store's traits, on both databases, and what each database promises besides.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod databases;
+mod jobs;
+mod notifications;
+mod outbox;
+mod postgres_server;
+mod prune;
+mod relay;
+mod samples;
+mod snapshots;
+mod snapshots_at_once;
+mod sqlite_file;
+mod targets;
+
+/// Makes a test of each function for each database.
+macro_rules! on_both {
+    ($($module:ident: $($test:ident),+;)+) => {
+        mod sqlite {
+            $(mod $module { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $test() {
+                    crate::databases::on_sqlite(crate::$module::$test).await;
+                }
+            )+ })+
+        }
+        mod postgres {
+            $(mod $module { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                #[ignore = "needs PostgreSQL: run ./tests/run"]
+                async fn $test() {
+                    crate::databases::on_postgres(crate::$module::$test).await;
+                }
+            )+ })+
+        }
+    };
+}
+
+on_both! {
+    targets:
+        what_is_saved_comes_back,
+        a_sync_creates_updates_and_retires,
+        a_sync_touches_no_other_source,
+        only_a_new_schedule_makes_a_target_due,
+        a_target_that_is_listed_again_takes_up_its_state,
+        a_target_that_is_listed_twice_is_refused;
+    jobs:
+        each_slot_is_claimed_once,
+        a_target_with_a_job_out_is_not_claimed,
+        a_run_without_jobs_frees_its_target,
+        a_claim_ends_with_its_lease,
+        a_run_is_saved_once,
+        a_taken_slot_is_passed_over,
+        a_target_that_was_switched_off_is_left_alone,
+        a_new_schedule_during_a_claim_is_kept,
+        a_job_is_lost_once,
+        a_claim_brings_the_open_ports,
+        a_part_that_is_no_part_of_the_job_does_not_finish_it;
+    snapshots:
+        a_part_is_applied_once,
+        a_part_of_an_unknown_target_is_dropped,
+        records_and_history_come_back_as_they_were,
+        the_newest_history_comes_first,
+        a_panic_saves_nothing,
+        a_violated_constraint_saves_nothing,
+        a_host_that_was_not_loaded_is_refused,
+        a_port_that_was_left_out_is_forgotten,
+        a_known_change_is_not_added_again,
+        an_older_run_changes_nothing;
+    snapshots_at_once:
+        a_part_that_comes_many_times_at_once_is_applied_once,
+        the_parts_of_one_target_are_all_applied,
+        runs_in_any_order_end_in_the_newest;
+    outbox:
+        messages_come_by_topic_and_age,
+        a_leased_message_is_not_claimed_again,
+        a_known_message_is_not_saved_again,
+        nobody_claims_what_another_has;
+    relay:
+        everything_is_published_once,
+        a_message_that_fails_is_tried_again,
+        a_message_in_flight_keeps_its_lease,
+        what_is_not_published_at_the_end_is_given_back;
+    notifications:
+        a_notification_is_saved_once,
+        a_leased_delivery_is_not_claimed_again,
+        only_the_holder_of_the_lease_records,
+        a_delivery_waits_for_its_predecessor,
+        a_delivery_that_is_given_up_frees_the_next,
+        a_retry_comes_when_it_is_due,
+        each_delivery_is_claimed_once,
+        order_is_kept_when_saves_and_attempts_cross;
+    prune:
+        what_is_old_and_ended_goes,
+        what_is_out_stays;
+}

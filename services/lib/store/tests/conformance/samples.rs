@@ -1,0 +1,175 @@
+//! Targets, runs, reports and messages to test with.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use portwatch_domain::change::diff::diff;
+use portwatch_domain::job::JobId;
+use portwatch_domain::ports::{Port, PortSet};
+use portwatch_domain::snapshot::{Answer, Evidence, HostReport, HostState, PortState, PortVerdict};
+use portwatch_domain::target::{Switches, Target, TargetId, Zone};
+use portwatch_store::Store;
+use portwatch_store::jobs::{DueTarget, JobRow, NewRun};
+use portwatch_store::outbox::{OutboxMessage, Topic};
+use portwatch_store::snapshots::{Applied, Decide, Decided, SnapshotPart};
+use uuid::Uuid;
+
+pub const LEASE: SignedDuration = SignedDuration::from_secs(30);
+pub const SOURCE: &str = "settings";
+
+/// A time, in seconds after some start.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+pub fn ip(number: u16) -> IpAddr {
+    let [high, low] = number.to_be_bytes();
+    Ipv4Addr::new(198, 18, high, low).into()
+}
+
+pub fn ports(text: &str) -> PortSet {
+    text.parse().unwrap()
+}
+
+pub fn target(name: &str) -> Target {
+    Target {
+        id: TargetId::derive(SOURCE, name),
+        name: name.to_owned(),
+        group: "default".to_owned(),
+        zone: Zone::default(),
+        addresses: vec!["198.18.0.0/24".parse().unwrap()],
+        exclude: Vec::new(),
+        ports: ports("22,80,443"),
+        expected: None,
+        interval: SignedDuration::from_secs(300),
+        rate: 500,
+        switches: Switches::default(),
+    }
+}
+
+/// Saves the targets as the only ones of their source, all due at the start.
+pub async fn sync(store: &Store, targets: &[Target]) {
+    store.sync_targets(SOURCE, targets, at(0)).await.unwrap();
+}
+
+/// A run of a claimed target with one job for each number of parts; due again 300 s after its slot.
+pub fn run(due: &DueTarget, parts: &[u32], deadline: Timestamp) -> NewRun {
+    let jobs = (0..).zip(parts).map(|(index, &parts)| JobRow {
+        id: JobId::derive(due.target.id, due.run, index),
+        parts,
+        deadline,
+    });
+    let jobs: Vec<_> = jobs.collect();
+    let outbox = jobs.iter().map(|job| message(Topic::Job, job.id.0));
+    NewRun {
+        target: due.target.id,
+        slot: due.slot,
+        run: due.run,
+        next_slot: due.slot + SignedDuration::from_secs(300),
+        now: due.slot,
+        outbox: outbox.collect(),
+        jobs,
+    }
+}
+
+pub fn message(topic: Topic, id: Uuid) -> OutboxMessage {
+    OutboxMessage {
+        id,
+        topic,
+        route: "pw.test".to_owned(),
+        body: id.as_bytes().to_vec(),
+    }
+}
+
+pub fn evidence() -> Evidence {
+    Evidence {
+        answer: Answer::SynAck,
+        ttl: Some(64),
+        rtt: Some(Duration::from_micros(1234)),
+        probes: 2,
+    }
+}
+
+/// A host that is up, with these ports open and the rest of 22, 80 and 443 closed.
+pub fn report(ip: IpAddr, open: &str) -> HostReport {
+    let open = if open.is_empty() {
+        PortSet::empty()
+    } else {
+        ports(open)
+    };
+    let verdict = |port: Port| PortVerdict {
+        port,
+        state: if open.contains(port) {
+            PortState::Open
+        } else {
+            PortState::Closed
+        },
+        evidence: evidence(),
+    };
+    let covered = ports("22,80,443");
+    HostReport {
+        ip,
+        name: None,
+        state: HostState::Up,
+        suspect: false,
+        ports: covered.iter().map(verdict).collect(),
+        coverage: covered,
+        filtered: PortSet::empty(),
+    }
+}
+
+/// What the differ does with reports: the diff, all transitions to history, one message for each
+/// host that has any.
+pub fn differ(reports: Vec<HostReport>, run: u64, job: JobId, seen_at: Timestamp) -> Decide {
+    Box::new(move |loaded| {
+        let mut decided = Decided::default();
+        for (report, record) in reports.iter().zip(loaded.hosts) {
+            let outcome = diff(&loaded.target, record, report, run, seen_at);
+            if outcome.stale {
+                continue;
+            }
+            if !outcome.changes.is_empty() {
+                let id = Uuid::new_v5(&job.0, report.ip.to_string().as_bytes());
+                decided.outbox.push(message(Topic::Change, id));
+            }
+            let changes = outcome.changes.into_iter();
+            decided
+                .history
+                .extend(changes.map(|change| (report.ip, change)));
+            decided.hosts.push(outcome.after);
+        }
+        decided
+    })
+}
+
+/// Applies reports as part 0 of a job that only exists here.
+pub async fn apply(store: &Store, target: &Target, run: u64, reports: Vec<HostReport>) -> Applied {
+    let job = JobId::derive(target.id, run, 0);
+    let seen_at = at(i64::try_from(run).unwrap());
+    let part = part(target, job, 0, &reports);
+    let decide = differ(reports, run, job, seen_at);
+    store.apply_snapshot(part, decide).await.unwrap()
+}
+
+pub fn part(target: &Target, job: JobId, part: u32, reports: &[HostReport]) -> SnapshotPart {
+    SnapshotPart {
+        job,
+        part,
+        target: target.id,
+        hosts: reports.iter().map(|report| report.ip).collect(),
+        now: at(0),
+    }
+}
+
+/// Claims and saves the target's next run with one job, and gives the job's id.
+pub async fn start(store: &Store, now: Timestamp, parts: u32, deadline: Timestamp) -> (u64, JobId) {
+    let claimed = store.claim_due(now, 1, LEASE).await.unwrap();
+    let [due] = claimed.as_slice() else {
+        panic!("nothing is due at {now}")
+    };
+    let run = run(due, &[parts], deadline);
+    let job = run.jobs[0].id;
+    assert!(store.save_run(run).await.unwrap());
+    (due.run, job)
+}
