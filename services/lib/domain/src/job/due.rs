@@ -18,7 +18,8 @@ pub fn next_slot(slot: Timestamp, interval: SignedDuration, now: Timestamp) -> T
         .ok()
         .and_then(|passed| interval.checked_mul(passed));
     step.and_then(|step| slot.checked_add(step).ok())
-        .unwrap_or(now + interval)
+        .or_else(|| now.checked_add(interval).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// How many slots passed unused between `slot` and the one that follows `now`.

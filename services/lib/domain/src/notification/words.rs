@@ -1,6 +1,9 @@
 //! Changes in plain words, for terminals, mail and chat.
 
-use crate::change::{Change, HostChanges, Transition};
+#[cfg(test)]
+mod tests;
+
+use crate::change::{Change, ChangeKind, HostChanges, Transition};
 use crate::ports::service_name;
 use crate::snapshot::{Answer, Evidence, HostState, PortState};
 
@@ -48,18 +51,24 @@ pub fn summary(changes: &HostChanges) -> String {
     match changes.changes.as_slice() {
         [change] => sentence(&changes.host(), change),
         many => {
-            let count = |state| {
-                let is = |change: &&Change| matches!(change.transition, Transition::Port { after, .. } if after == state);
-                many.iter().filter(is).count()
-            };
             let mut parts = Vec::new();
-            for (state, word) in [
-                (PortState::Open, "opened"),
-                (PortState::Closed, "closed"),
-                (PortState::Filtered, "filtered"),
+            for (kind, word) in [
+                (ChangeKind::HostUp, "host is up again"),
+                (ChangeKind::HostDown, "host is down"),
+                (ChangeKind::HostSuspect, "answers open on every port"),
             ] {
-                if count(state) > 0 {
-                    parts.push(format!("{} {word}", count(state)));
+                if many.iter().any(|change| change.kind() == kind) {
+                    parts.push(word.to_owned());
+                }
+            }
+            for (kind, word) in [
+                (ChangeKind::PortOpened, "opened"),
+                (ChangeKind::PortClosed, "closed"),
+                (ChangeKind::PortFiltered, "filtered"),
+            ] {
+                let count = many.iter().filter(|change| change.kind() == kind).count();
+                if count > 0 {
+                    parts.push(format!("{count} {word}"));
                 }
             }
             format!(
@@ -79,6 +88,7 @@ fn why(evidence: &Evidence) -> String {
         Answer::IcmpUnreachable(code) => {
             format!("rejected on the way (ICMP unreachable, code {code})")
         }
+        Answer::NoResponse if evidence.probes == 1 => "no response to 1 probe".to_owned(),
         Answer::NoResponse => format!("no response to {} probes", evidence.probes),
     }
 }

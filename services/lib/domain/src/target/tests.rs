@@ -24,74 +24,81 @@ fn target() -> Target {
     }
 }
 
+fn refused(target: &Target) -> String {
+    target.check().unwrap_err().to_string()
+}
+
 #[test]
 fn a_target_that_cannot_be_watched_says_why() {
-    let good = target();
-    assert_eq!(good.check(), Ok(()));
-    let addresses = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
-    let exclude = |list: &[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
-    let table: [(Target, &str); 8] = [
+    assert_eq!(target().check(), Ok(()));
+    let with = |change: &dyn Fn(&mut Target)| {
+        let mut target = target();
+        change(&mut target);
+        refused(&target)
+    };
+    assert_eq!(
+        with(&|target| target.addresses.clear()),
+        "the target \"web\" has no addresses"
+    );
+    assert_eq!(
+        with(&|target| target.ports = PortSet::empty()),
+        "the target \"web\" has no ports"
+    );
+    assert_eq!(
+        with(&|target| target.interval = SignedDuration::from_millis(999)),
+        "the target \"web\" has an interval under 1 s"
+    );
+    assert_eq!(
+        with(&|target| target.rate = 0),
+        "the target \"web\" has a rate of 0 probes per second"
+    );
+}
+
+#[test]
+fn a_target_holds_a_million_addresses_and_no_more() {
+    for (addresses, hosts) in [
+        (vec!["10.0.0.0/12"], None),
+        (vec!["10.0.0.0/12", "192.0.2.1"], Some("1048577")),
+        (vec!["10.0.0.0/11"], Some("2097152")),
+        (vec!["2001:db8::/64"], Some("18446744073709551616")),
         (
-            Target {
-                addresses: Vec::new(),
-                ..target()
-            },
-            "the target \"web\" has no addresses",
+            vec!["::/0", "::/0"],
+            Some("340282366920938463463374607431768211455"),
         ),
-        (
-            Target {
-                ports: PortSet::empty(),
-                ..target()
-            },
-            "the target \"web\" has no ports",
-        ),
-        (
-            Target {
-                addresses: addresses(&["10.0.0.0/11"]),
-                ..target()
-            },
-            "the target \"web\" has 2097152 addresses, and 1048576 is the most: split it",
-        ),
-        (
-            Target {
-                addresses: addresses(&["2001:db8::/64", "::/0"]),
-                ..target()
-            },
-            "the target \"web\" has 340282366920938463463374607431768211455 addresses, and 1048576 \
-             is the most: split it",
-        ),
-        (
-            Target {
-                exclude: exclude(&["192.0.2.0/24"]),
-                ..target()
-            },
-            "the target \"web\" has no address left after its exclusions",
-        ),
-        (
-            Target {
-                exclude: exclude(&["::ffff:192.0.2.0/120"]),
-                ..target()
-            },
-            "the target \"web\" has no address left after its exclusions",
-        ),
-        (
-            Target {
-                interval: SignedDuration::from_millis(999),
-                ..target()
-            },
-            "the target \"web\" has an interval under 1 s",
-        ),
-        (
-            Target {
-                rate: 0,
-                ..target()
-            },
-            "the target \"web\" has a rate of 0 probes per second",
-        ),
-    ];
-    for (bad, error) in table {
-        assert_eq!(bad.check().unwrap_err().to_string(), error);
+    ] {
+        let addresses = addresses.iter().map(|text| text.parse().unwrap());
+        let big = Target {
+            addresses: addresses.collect(),
+            ..target()
+        };
+        let expected = hosts.map(|hosts| {
+            format!("the target \"web\" has {hosts} addresses, and 1048576 is the most: split it")
+        });
+        assert_eq!(big.check().err().map(|error| error.to_string()), expected);
     }
+}
+
+#[test]
+fn a_target_may_not_be_excluded_altogether() {
+    for exclude in [
+        "192.0.2.0/24",
+        "192.0.2.0-192.0.2.3",
+        "::ffff:192.0.2.0/120",
+    ] {
+        let excluded = Target {
+            exclude: vec![exclude.parse().unwrap()],
+            ..target()
+        };
+        assert_eq!(
+            refused(&excluded),
+            "the target \"web\" has no address left after its exclusions"
+        );
+    }
+    let one_left = Target {
+        exclude: vec!["192.0.2.1-192.0.2.3".parse().unwrap()],
+        ..target()
+    };
+    assert_eq!(one_left.check(), Ok(()));
 }
 
 #[test]

@@ -1,0 +1,190 @@
+//! What is told of a host that is known.
+
+use super::super::{Change, ChangeId, ChangeKind, Transition};
+use super::world::{Watch, at, ip, seen, set, silent};
+use crate::ports::Port;
+use crate::snapshot::{Answer, Evidence, HostState, PortState};
+
+/// A host whose ports 22 and 80 of 1 to 100 are known open.
+fn known() -> Watch {
+    let mut watch = Watch::of("1-100");
+    watch.scan(&seen("1-100", "22,80", "", "", ""));
+    watch
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn opened_closed_filtered_each_once() {
+    let mut watch = known();
+    let closed = seen("1-100", "22", "80", "", "");
+    assert_eq!(watch.news(&closed), ["port.closed tcp/80"]);
+    assert_eq!(watch.news(&closed), NOTHING);
+    assert_eq!(
+        watch.news(&seen("1-100", "22,80", "", "", "")),
+        ["port.opened tcp/80"]
+    );
+    let filtered = seen("1-100", "22", "", "80", "");
+    assert_eq!(watch.news(&filtered), ["port.filtered tcp/80"]);
+    assert_eq!(watch.news(&filtered), NOTHING);
+    assert_eq!(watch.record.ports[&Port::tcp(80)].transition, 4);
+}
+
+#[test]
+fn between_closed_and_filtered_is_history_not_news() {
+    let mut watch = known();
+    watch.scan(&seen("1-100", "22", "80", "", ""));
+    let changes = watch.scan(&seen("1-100", "22", "", "80", ""));
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].kind(), ChangeKind::PortFiltered);
+    assert!(!changes[0].is_news());
+}
+
+#[test]
+fn a_summary_does_not_close_what_was_open() {
+    let mut watch = known();
+    assert_eq!(watch.scan(&seen("1-100", "22", "", "", "")), []);
+    assert_eq!(watch.scan(&seen("1-100", "22", "", "", "80")), []);
+    assert_eq!(watch.record.open(), set("22,80"));
+    let unconfirmed = &watch.record.ports[&Port::tcp(80)];
+    assert_eq!(
+        unconfirmed.last_seen,
+        at(10),
+        "and does not confirm it either"
+    );
+}
+
+#[test]
+fn a_summary_confirms_what_it_agrees_with() {
+    let mut watch = known();
+    watch.scan(&seen("1-100", "22", "80", "", ""));
+    watch.scan(&seen("1-100", "22", "", "", "80"));
+    assert_eq!(
+        watch.record.ports[&Port::tcp(80)].last_seen,
+        at(20),
+        "filtered is not closed"
+    );
+    watch.scan(&seen("1-100", "22", "", "", ""));
+    assert_eq!(watch.record.ports[&Port::tcp(80)].last_seen, at(40));
+    assert_eq!(watch.record.ports[&Port::tcp(80)].since, at(20));
+}
+
+#[test]
+fn a_host_that_goes_down_is_one_change_and_closes_nothing() {
+    let mut watch = known();
+    let down = silent(HostState::Down, false);
+    assert_eq!(watch.news(&down), ["host.down"]);
+    assert_eq!(watch.news(&down), NOTHING);
+    assert_eq!(watch.record.open(), set("22,80"));
+    assert_eq!(watch.record.last_seen, Some(at(10)));
+    assert_eq!(watch.record.since, Some(at(20)));
+    let news = watch.news(&seen("1-100", "22", "80", "", ""));
+    assert_eq!(news, ["host.up", "port.closed tcp/80"]);
+}
+
+#[test]
+fn a_blind_scan_changes_nothing() {
+    let mut watch = known();
+    let before = watch.record.clone();
+    assert_eq!(watch.scan(&silent(HostState::Unknown, false)), []);
+    watch.record.last_run = before.last_run;
+    assert_eq!(watch.record, before);
+}
+
+#[test]
+fn a_suspect_host_is_one_change_and_its_ports_stay() {
+    let mut watch = known();
+    let suspect = silent(HostState::Up, true);
+    assert_eq!(watch.news(&suspect), ["host.suspect"]);
+    assert_eq!(watch.news(&suspect), NOTHING);
+    assert_eq!(watch.record.open(), set("22,80"));
+    assert_eq!(watch.news(&seen("1-100", "22,80", "", "", "")), NOTHING);
+    assert!(!watch.record.suspect);
+    assert_eq!(
+        watch.news(&suspect),
+        ["host.suspect"],
+        "and again when it is again"
+    );
+}
+
+#[test]
+fn changes_say_why_and_whether_it_was_expected() {
+    let mut watch = known();
+    watch.target.expected = Some(set("22,443"));
+    let changes = watch.scan(&seen("1-100", "22,25", "80", "", ""));
+    let said: Vec<(Port, Answer, bool)> = changes
+        .iter()
+        .map(|change| match change.transition {
+            Transition::Port {
+                port,
+                evidence,
+                expected,
+                ..
+            } => (port, evidence.answer, expected),
+            Transition::Host { .. } => panic!("the host did not change"),
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (Port::tcp(25), Answer::SynAck, false),
+            (Port::tcp(80), Answer::Rst, true)
+        ]
+    );
+    assert!(changes.iter().all(|change| change.at == at(20)));
+}
+
+/// Every transition there can be: its kind, and whether anybody is told.
+#[test]
+fn kinds_and_news() {
+    use ChangeKind::{HostDown, HostSuspect, HostUp, PortClosed, PortFiltered, PortOpened};
+    use PortState::{Closed, Filtered, Open, Unknown};
+    let change = |transition| Change {
+        id: ChangeId::of_host(super::world::target("1").id, ip(), 1),
+        transition,
+        at: at(0),
+    };
+    for (before, after, kind, is_news) in [
+        (Unknown, Open, PortOpened, false),
+        (Unknown, Closed, PortClosed, false),
+        (Unknown, Filtered, PortFiltered, false),
+        (Closed, Open, PortOpened, true),
+        (Filtered, Open, PortOpened, true),
+        (Open, Closed, PortClosed, true),
+        (Open, Filtered, PortFiltered, true),
+        (Filtered, Closed, PortClosed, false),
+        (Closed, Filtered, PortFiltered, false),
+    ] {
+        let change = change(Transition::Port {
+            port: Port::tcp(22),
+            before,
+            after,
+            evidence: Evidence {
+                answer: Answer::NoResponse,
+                ttl: None,
+                rtt: None,
+                probes: 3,
+            },
+            expected: false,
+        });
+        assert_eq!(change.kind(), kind, "{before} to {after}");
+        assert_eq!(change.is_news(), is_news, "{before} to {after}");
+    }
+    for (before, after, suspect, kind, is_news) in [
+        (HostState::Unknown, HostState::Up, false, HostUp, false),
+        (HostState::Unknown, HostState::Down, false, HostDown, false),
+        (HostState::Unknown, HostState::Up, true, HostSuspect, false),
+        (HostState::Up, HostState::Down, false, HostDown, true),
+        (HostState::Down, HostState::Up, false, HostUp, true),
+        (HostState::Down, HostState::Up, true, HostSuspect, true),
+        (HostState::Up, HostState::Up, true, HostSuspect, true),
+    ] {
+        let change = change(Transition::Host {
+            before,
+            after,
+            suspect,
+        });
+        assert_eq!(change.kind(), kind, "{before} to {after}");
+        assert_eq!(change.is_news(), is_news, "{before} to {after}");
+    }
+}
