@@ -31,17 +31,23 @@ impl Jobs for Postgres {
     ) -> Result<Vec<DueTarget>, StoreError> {
         let until = lease_end(now, lease);
         transaction!(self, "claiming due targets", |transaction| {
-            let claim = transaction.prepare_cached(&claim()).await?;
-            let claimed = transaction
-                .query(&claim, &[&cut(now), &i64::from(limit), &until])
+            let due = transaction.prepare_cached(&due()).await?;
+            let due = transaction
+                .query(&due, &[&cut(now), &i64::from(limit)])
                 .await?;
-            let mut claimed: Vec<_> = claimed.iter().map(due_target).collect::<Result<_, _>>()?;
+            let mut claimed: Vec<_> = due.iter().map(due_target).collect::<Result<_, _>>()?;
             let ids: Vec<_> = claimed.iter().map(|due| due.target.id.0).collect();
+            if ids.is_empty() {
+                return Ok(claimed);
+            }
+            let claim = transaction
+                .prepare_cached("UPDATE targets SET claimed_until = $2 WHERE id = ANY($1)")
+                .await?;
+            transaction.execute(&claim, &[&ids, &until]).await?;
             let mut open = open_ports(transaction, &ids).await?;
             for due in &mut claimed {
                 due.open = open.remove(&due.target.id.0).unwrap_or_default();
             }
-            claimed.sort_by_key(|due| due.slot);
             Ok(claimed)
         })
     }
@@ -87,13 +93,11 @@ impl Jobs for Postgres {
     }
 }
 
-fn claim() -> String {
+fn due() -> String {
     format!(
-        "WITH due AS MATERIALIZED (SELECT id FROM targets \
+        "SELECT {}, t.next_due_at, t.run FROM targets t \
          WHERE listed AND enabled AND claimable_at <= $1 ORDER BY claimable_at LIMIT $2 \
-         FOR NO KEY UPDATE SKIP LOCKED) \
-         UPDATE targets t SET claimed_until = $3 FROM due WHERE t.id = due.id \
-         RETURNING {}, t.next_due_at, t.run",
+         FOR NO KEY UPDATE SKIP LOCKED",
         rows::TARGET
     )
 }
@@ -112,9 +116,6 @@ async fn open_ports(
     targets: &[Uuid],
 ) -> Result<HashMap<Uuid, BTreeMap<IpAddr, PortSet>>, Problem> {
     let mut open: HashMap<Uuid, BTreeMap<IpAddr, PortSet>> = HashMap::new();
-    if targets.is_empty() {
-        return Ok(open);
-    }
     let select = transaction
         .prepare_cached(
             "SELECT target_id, ip, protocol, port FROM ports \

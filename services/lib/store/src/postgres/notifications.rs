@@ -17,15 +17,14 @@ use crate::notifications::{
 };
 
 /// Each channel's oldest by an index, then the oldest of those: with one query over all channels a
-/// channel with a long line of due deliveries would be sorted at every claim.
-const CLAIM: &str = "WITH due AS MATERIALIZED (SELECT one.* FROM unnest($1::text[]) AS c (channel) \
-     CROSS JOIN LATERAL (SELECT id, due_at, seq FROM deliveries d \
+/// long line of due deliveries would be sorted at every claim.
+const DUE: &str = "SELECT one.id, one.channel, one.attempts, one.body \
+     FROM unnest($1::text[]) AS c (channel) \
+     CROSS JOIN LATERAL (SELECT d.id, d.channel, d.attempts, d.due_at, d.seq, n.body \
+     FROM deliveries d JOIN notifications n ON n.id = d.notification_id \
      WHERE d.channel = c.channel AND d.state = 'pending' AND d.due_at <= $2 \
-     ORDER BY d.due_at, d.seq LIMIT $3 FOR UPDATE SKIP LOCKED) AS one \
-     ORDER BY one.due_at, one.seq LIMIT $3) \
-     UPDATE deliveries d SET due_at = $4, lease = gen_random_uuid() FROM due, notifications n \
-     WHERE d.id = due.id AND n.id = d.notification_id \
-     RETURNING d.id, d.channel, d.attempts, d.lease, n.body, due.due_at, due.seq";
+     ORDER BY d.due_at, d.seq LIMIT $3 FOR UPDATE OF d SKIP LOCKED) AS one \
+     ORDER BY one.due_at, one.seq LIMIT $3";
 
 const NEXT: &str = "SELECT min(one.due_at) FROM unnest($1::text[]) AS c (channel) \
      CROSS JOIN LATERAL (SELECT due_at FROM deliveries d \
@@ -58,26 +57,22 @@ impl Notifications for Postgres {
     ) -> Result<Vec<DueDelivery>, StoreError> {
         let until = lease_end(now, lease);
         transaction!(self, "claiming deliveries", |transaction| {
-            let claim = transaction.prepare_cached(CLAIM).await?;
-            let mut claimed: Vec<(Timestamp, i64, DueDelivery)> = Vec::new();
-            for row in transaction
-                .query(&claim, &[&channels, &cut(now), &i64::from(limit), &until])
-                .await?
-            {
-                let delivery = DueDelivery {
+            let due = transaction.prepare_cached(DUE).await?;
+            let due = transaction
+                .query(&due, &[&channels, &cut(now), &i64::from(limit)])
+                .await?;
+            let mut claimed = Vec::with_capacity(due.len());
+            for row in due {
+                claimed.push(DueDelivery {
                     id: row.try_get("id")?,
                     channel: row.try_get("channel")?,
                     body: row.try_get("body")?,
                     attempts: number("attempts", row.try_get::<_, i32>("attempts")?.into())?,
-                    lease: row.try_get("lease")?,
-                };
-                claimed.push((row.try_get("due_at")?, row.try_get("seq")?, delivery));
+                    lease: Uuid::new_v4(),
+                });
             }
-            claimed.sort_by_key(|&(due_at, seq, _)| (due_at, seq));
-            Ok(claimed
-                .into_iter()
-                .map(|(_, _, delivery)| delivery)
-                .collect())
+            take(transaction, &claimed, until).await?;
+            Ok(claimed)
         })
     }
 
@@ -115,6 +110,28 @@ impl Notifications for Postgres {
             })
         })
     }
+}
+
+async fn take(
+    transaction: &Transaction<'_>,
+    claimed: &[DueDelivery],
+    until: Timestamp,
+) -> Result<(), Problem> {
+    if claimed.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = claimed.iter().map(|delivery| delivery.id).collect();
+    let leases: Vec<_> = claimed.iter().map(|delivery| delivery.lease).collect();
+    let lease = transaction
+        .prepare_cached(
+            "UPDATE deliveries SET due_at = $3, \
+             lease = ($2::uuid[])[array_position($1::uuid[], id)] WHERE id = ANY($1)",
+        )
+        .await?;
+    transaction
+        .execute(&lease, &[&ids, &leases, &until])
+        .await?;
+    Ok(())
 }
 
 /// Waits until nobody else changes the lines of this order key.

@@ -10,10 +10,10 @@ use crate::StoreError;
 use crate::columns::{cut, lease_end, number};
 use crate::outbox::{Outbox, OutboxMessage, Topic};
 
-const CLAIM: &str = "WITH due AS MATERIALIZED (SELECT id, due_at, seq FROM outbox \
-     WHERE topic = $1 AND due_at <= $2 ORDER BY due_at, seq LIMIT $3 FOR UPDATE SKIP LOCKED) \
-     UPDATE outbox o SET due_at = $4 FROM due WHERE o.id = due.id \
-     RETURNING o.id, o.route, o.body, due.due_at, due.seq";
+/// Two statements and no join, because the planner would read the whole table for a join with a
+/// number of rows that it cannot know.
+const DUE: &str = "SELECT id, route, body FROM outbox WHERE topic = $1 AND due_at <= $2 \
+     ORDER BY due_at, seq LIMIT $3 FOR UPDATE SKIP LOCKED";
 
 /// Saves messages that are due at once; a known one is left as it is.
 pub(super) async fn save(
@@ -52,25 +52,22 @@ impl Outbox for Postgres {
     ) -> Result<Vec<OutboxMessage>, StoreError> {
         let until = lease_end(now, lease);
         transaction!(self, "claiming messages of the outbox", |transaction| {
-            let claim = transaction.prepare_cached(CLAIM).await?;
-            let mut claimed: Vec<(Timestamp, i64, OutboxMessage)> = Vec::new();
-            for row in transaction
-                .query(
-                    &claim,
-                    &[&topic.as_str(), &cut(now), &i64::from(limit), &until],
-                )
-                .await?
-            {
-                let message = OutboxMessage {
+            let due = transaction.prepare_cached(DUE).await?;
+            let due = transaction
+                .query(&due, &[&topic.as_str(), &cut(now), &i64::from(limit)])
+                .await?;
+            let mut claimed = Vec::with_capacity(due.len());
+            for row in due {
+                claimed.push(OutboxMessage {
                     id: row.try_get("id")?,
                     topic,
                     route: row.try_get("route")?,
                     body: row.try_get("body")?,
-                };
-                claimed.push((row.try_get("due_at")?, row.try_get("seq")?, message));
+                });
             }
-            claimed.sort_by_key(|&(due_at, seq, _)| (due_at, seq));
-            Ok(claimed.into_iter().map(|(_, _, message)| message).collect())
+            let ids: Vec<_> = claimed.iter().map(|message| message.id).collect();
+            postpone(transaction, &ids, until).await?;
+            Ok(claimed)
         })
     }
 
@@ -86,11 +83,7 @@ impl Outbox for Postgres {
 
     async fn outbox_postponed(&self, ids: &[Uuid], at: Timestamp) -> Result<(), StoreError> {
         transaction!(self, "postponing messages of the outbox", |transaction| {
-            let postpone = transaction
-                .prepare_cached("UPDATE outbox SET due_at = $2 WHERE id = ANY($1)")
-                .await?;
-            transaction.execute(&postpone, &[&ids, &cut(at)]).await?;
-            Ok(())
+            postpone(transaction, ids, cut(at)).await
         })
     }
 
@@ -103,4 +96,19 @@ impl Outbox for Postgres {
             Ok(number("count", row.try_get(0)?)?)
         })
     }
+}
+
+async fn postpone(
+    transaction: &Transaction<'_>,
+    ids: &[Uuid],
+    at: Timestamp,
+) -> Result<(), Problem> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let postpone = transaction
+        .prepare_cached("UPDATE outbox SET due_at = $2 WHERE id = ANY($1)")
+        .await?;
+    transaction.execute(&postpone, &[&ids, &at]).await?;
+    Ok(())
 }

@@ -1,5 +1,8 @@
 //! Deletes old rows from PostgreSQL, a batch a transaction, so that no lock is held for long. What
 //! somebody else has locked is left for the next time.
+//!
+//! `OFFSET 0` keeps the planner from turning an `EXISTS` into a join, for which it would read the
+//! whole other table; so it looks up row by row in an index.
 
 use jiff::Timestamp;
 
@@ -16,12 +19,12 @@ const JOBS: &str = "DELETE FROM jobs WHERE id = ANY (ARRAY(SELECT id FROM jobs \
 
 const RUNS: &str = "DELETE FROM runs USING (SELECT target_id, run FROM runs AS old \
      WHERE created_at < $1 AND NOT EXISTS (SELECT FROM jobs \
-     WHERE jobs.target_id = old.target_id AND jobs.run = old.run) \
+     WHERE jobs.target_id = old.target_id AND jobs.run = old.run OFFSET 0) \
      ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
      WHERE runs.target_id = old.target_id AND runs.run = old.run";
 
 const INBOX: &str = "DELETE FROM inbox USING (SELECT job_id, part FROM inbox AS old \
-     WHERE received_at < $1 AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = old.job_id) \
+     WHERE received_at < $1 AND NOT EXISTS (SELECT FROM jobs WHERE jobs.id = old.job_id OFFSET 0) \
      ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
      WHERE inbox.job_id = old.job_id AND inbox.part = old.part";
 
@@ -31,15 +34,15 @@ const HISTORY: &str = "DELETE FROM history WHERE change_id = ANY (ARRAY(SELECT c
 /// Deliveries of notifications all of whose deliveries have ended.
 const DELIVERIES: &str = "DELETE FROM deliveries WHERE notification_id = ANY (ARRAY(SELECT id \
      FROM notifications AS old WHERE created_at < $1 \
-     AND EXISTS (SELECT FROM deliveries WHERE notification_id = old.id) \
+     AND EXISTS (SELECT FROM deliveries WHERE notification_id = old.id OFFSET 0) \
      AND NOT EXISTS (SELECT FROM deliveries \
-     WHERE notification_id = old.id AND (ended_at IS NULL OR ended_at >= $1)) \
+     WHERE notification_id = old.id AND (ended_at IS NULL OR ended_at >= $1) OFFSET 0) \
      ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
 /// Notifications that have no delivery left, or never had one.
 const NOTIFICATIONS: &str = "DELETE FROM notifications WHERE id = ANY (ARRAY(SELECT id \
      FROM notifications AS old WHERE created_at < $1 \
-     AND NOT EXISTS (SELECT FROM deliveries WHERE notification_id = old.id) \
+     AND NOT EXISTS (SELECT FROM deliveries WHERE notification_id = old.id OFFSET 0) \
      ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
 
 impl Postgres {

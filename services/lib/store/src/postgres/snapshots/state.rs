@@ -26,9 +26,9 @@ const SAVE_PORTS: &str = "INSERT INTO ports (target_id, ip, protocol, port, stat
      transition = excluded.transition, answer = excluded.answer, ttl = excluded.ttl, \
      rtt_us = excluded.rtt_us, probes = excluded.probes";
 
-const DELETE_PORTS: &str = "DELETE FROM ports p USING unnest($2::inet[], $3::text[], $4::integer[]) \
-     AS r (ip, protocol, port) WHERE p.target_id = $1 AND p.ip = r.ip AND p.protocol = r.protocol \
-     AND p.port = r.port";
+const DELETE_PORTS: &str = "DELETE FROM ports WHERE target_id = $1 AND ip = ANY($2) \
+     AND (ip, protocol, port) IN \
+     (SELECT * FROM unnest($2::inet[], $3::text[], $4::integer[]))";
 
 pub(super) async fn save(
     transaction: &Transaction<'_>,
