@@ -4,6 +4,8 @@
 //! fails is retried or dead-lettered, with the reason; whatever happens, the loop goes on.
 
 mod meters;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -100,7 +102,7 @@ impl Consumer {
 }
 
 /// Takes one message through.
-async fn consume<M, H, Fut>(delivery: Delivery, handler: &H)
+async fn consume<M, H, Fut>(mut delivery: Delivery, handler: &H)
 where
     M: Message,
     H: Fn(Received<M>) -> Fut + Send + Sync,
@@ -111,6 +113,8 @@ where
     let bytes = delivery.body.len();
     if bytes > MAX_MESSAGE_BYTES {
         meters.dead();
+        // Its beginning is enough to see what it was; the dead queue is no place for all of it.
+        delivery.body.truncate(MAX_MESSAGE_BYTES);
         let reason = format!("message of {bytes} bytes is over the limit of {MAX_MESSAGE_BYTES}");
         return delivery.dead(reason).await;
     }

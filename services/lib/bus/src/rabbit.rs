@@ -88,9 +88,12 @@ impl fmt::Debug for RabbitSettings {
 ///
 /// # Errors
 /// If the URL cannot be understood.
-#[expect(
-    clippy::unused_async,
-    reason = "asynchronous, so that it is called where there is a runtime to connect in"
+#[cfg_attr(
+    not(test),
+    expect(
+        clippy::unused_async,
+        reason = "asynchronous, so that it is called where there is a runtime to connect in"
+    )
 )]
 pub async fn connect(settings: RabbitSettings) -> Result<Bus, BusError> {
     Ok(Arc::new(Rabbit::new(settings)?))

@@ -110,11 +110,15 @@ pub(crate) async fn bad_messages_are_dead_and_the_consumer_goes_on(rig: &Rig) {
         "message of 262145 bytes is over the limit of 262144"
     );
     assert_eq!(reasons[3], "no such target");
-    assert_eq!(dead[2].body.len(), MAX_MESSAGE_BYTES + 1);
+    assert_eq!(
+        dead[2].body.len(),
+        MAX_MESSAGE_BYTES,
+        "its beginning is kept"
+    );
     // One without an id can be found by the id that was made for it.
     assert!(rig.bus().resend_dead(dead[2].id).await.unwrap());
     let dead = rig.dead(4).await;
-    assert!(dead[3].reason.starts_with("message of"));
+    assert!(dead[3].reason.contains("EOF"), "{}", dead[3].reason);
     running.end().await;
 }
 

@@ -41,9 +41,13 @@ impl<'a> Graveyard<'a> {
     pub(super) async fn look(&self, limit: usize) -> Result<Vec<DeadLetter>, BusError> {
         let mut found = Vec::new();
         let mut taken = None;
+        let mut limit = limit;
         while found.len() < limit
             && let Some(message) = self.take().await?
         {
+            // What is renewed comes to the end of the queue; it is not to be found a second time.
+            let left = usize::try_from(message.message_count).unwrap_or(usize::MAX);
+            limit = limit.min(left.saturating_add(found.len() + 1));
             let is_worn = headers::delivery_count(&message.properties) >= RENEW_AT;
             let id = headers::id(&message.properties);
             let (letter, tag) = letter(message);

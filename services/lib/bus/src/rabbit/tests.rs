@@ -3,19 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod failures;
+mod graves;
+mod proxy;
 mod vhost;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use lapin::BasicProperties;
 use uuid::Uuid;
 
 use super::publisher::Parcel;
 use super::{Rabbit, RabbitSettings, headers, topology};
-use crate::conformance::rig::{DELAYS, SHARDS, SOON, high, job};
+use crate::conformance::rig::{DELAYS, SHARDS, SOON};
 use crate::conformance::{self, Rig};
-use crate::{Broker as _, Bus, PublishError, Route, Subscription};
+use crate::{Bus, PublishError, Route, Subscription};
 use vhost::Vhost;
 
 /// A bus on a virtual host of its own.
@@ -66,10 +67,6 @@ impl OnBroker {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Box::new(subscription)
-    }
-
-    pub(crate) async fn end(self) {
-        self.vhost.delete().await;
     }
 }
 

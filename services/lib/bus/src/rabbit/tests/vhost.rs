@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use tokio::process::Command;
 use uuid::Uuid;
 
-/// Deleted by [`delete`](Self::delete); a test that fails leaves it to the broker's own end.
+/// Deleted when it is dropped.
 pub(crate) struct Vhost {
-    name: String,
+    pub(crate) name: String,
     /// The broker's URL, up to the virtual host.
     base: String,
 }
@@ -28,13 +28,18 @@ impl Vhost {
     pub(crate) fn url(&self) -> String {
         format!("{}/{}", self.base, self.name)
     }
+}
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(crate) async fn delete(self) {
-        rabbitmqctl(&["delete_vhost", &self.name]).await;
+impl Drop for Vhost {
+    fn drop(&mut self) {
+        let program = variable("PORTWATCH_TEST_RABBITMQCTL");
+        let mut delete = std::process::Command::new(program);
+        let deleted = delete.args(["-q", "delete_vhost", &self.name]).status();
+        assert!(
+            std::thread::panicking() || deleted.is_ok_and(|status| status.success()),
+            "the virtual host {} was not deleted",
+            self.name
+        );
     }
 }
 
@@ -51,6 +56,6 @@ pub(crate) async fn rabbitmqctl(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run ./tests/run"))
 }
