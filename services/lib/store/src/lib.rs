@@ -37,6 +37,9 @@ pub trait Database:
     /// was built for; the error says what is wrong.
     async fn check(&self) -> Result<(), StoreError>;
 
+    /// The time by the database's clock, to compare with our own.
+    async fn clock(&self) -> Result<Timestamp, StoreError>;
+
     /// Deletes what nobody needs any more: finished jobs, their inbox rows and ended deliveries
     /// from before `older_than.working`, history from before `older_than.history`.
     async fn prune(&self, older_than: PruneBefore) -> Result<Pruned, StoreError>;

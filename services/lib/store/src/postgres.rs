@@ -55,6 +55,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Pool, PoolError};
+use jiff::Timestamp;
 use tokio::time::error::Elapsed;
 use tokio_postgres::error::SqlState;
 
@@ -190,6 +191,15 @@ impl Database for Postgres {
             _ if found > needed => Err(StoreError::NewSchema { found, needed }),
             _ => Ok(()),
         }
+    }
+
+    async fn clock(&self) -> Result<Timestamp, StoreError> {
+        transaction!(self, "reading the database's clock", |transaction| {
+            let row = transaction
+                .query_one("SELECT clock_timestamp()", &[])
+                .await?;
+            Ok(row.try_get(0)?)
+        })
     }
 
     async fn prune(&self, older_than: PruneBefore) -> Result<Pruned, StoreError> {

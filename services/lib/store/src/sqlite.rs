@@ -16,6 +16,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::Mutex;
 
@@ -128,6 +129,10 @@ impl Database for Sqlite {
             _ if found > needed => Err(StoreError::NewSchema { found, needed }),
             _ => Ok(()),
         }
+    }
+
+    async fn clock(&self) -> Result<Timestamp, StoreError> {
+        Ok(Timestamp::now())
     }
 
     async fn prune(&self, older_than: PruneBefore) -> Result<Pruned, StoreError> {

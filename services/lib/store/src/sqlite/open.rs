@@ -30,6 +30,7 @@ pub fn open(path: &Path) -> Result<Store, StoreError> {
     private_file(path).map_err(|error| failed(path, &error))?;
     let mut connection = connect(path).map_err(|error| Problem::from(error).because(OPENING))?;
     migrate(&mut connection)?;
+    end_leases(&connection).map_err(|error| Problem::from(error).because(OPENING))?;
     Ok(Arc::new(Sqlite {
         connection: Arc::new(Mutex::new(connection)),
         _lock: lock,
@@ -92,6 +93,18 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         .run(connection)
         .map_err(|error| StoreError::Migration(error.to_string()))?;
     Ok(())
+}
+
+/// Ends what the last process had leased: the lock shows that it is gone, so nobody has to wait for
+/// its leases to run out.
+fn end_leases(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "BEGIN;
+         UPDATE targets SET claimed_until = NULL;
+         UPDATE outbox SET due_at = 0;
+         UPDATE deliveries SET due_at = 0, lease = NULL WHERE state = 'pending' AND lease IS NOT NULL;
+         COMMIT;",
+    )
 }
 
 /// The version of the tables; 0 without any.
