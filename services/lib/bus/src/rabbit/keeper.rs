@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metrics::gauge;
+use metrics::{describe_gauge, gauge};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,9 @@ use crate::backoff::Backoff;
 
 /// A session that held this long was a good one: the next is tried without waiting long.
 const STEADY: Duration = Duration::from_secs(10);
+
+/// The gauge of each connection, labelled with its role.
+const CONNECTED: &str = "portwatch_bus_connected";
 
 /// How it stands with a session.
 #[derive(Clone)]
@@ -70,6 +73,8 @@ impl Keeper {
         F: FnMut(Arc<Session>) -> Fut,
         Fut: Future<Output = String>,
     {
+        let help = "1 while the connection to the broker is up and its queues are declared.";
+        describe_gauge!(CONNECTED, help);
         let mut backoff = Backoff::new();
         let until_stopped = async {
             loop {
@@ -121,6 +126,6 @@ impl Keeper {
 
     fn show(&self, is_up: bool) {
         let value = if is_up { 1.0 } else { 0.0 };
-        gauge!("portwatch_bus_connected", "connection" => self.role.clone()).set(value);
+        gauge!(CONNECTED, "connection" => self.role.clone()).set(value);
     }
 }
