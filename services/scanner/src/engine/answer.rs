@@ -121,7 +121,8 @@ impl Engine {
         let (was_unheard, was_opening) = (track.is_unheard(), track.is_opening());
         let step = track.heard(heard);
         let opens = track.is_opening() && !was_opening;
-        if was_unheard {
+        // ICMP errors are rate-limited at their source: their absence says nothing about loss.
+        if was_unheard && matches!(heard.answer, Answer::SynAck | Answer::Rst) {
             self.loss.answered(heard.attempt);
         }
         self.take_step(pair, step);

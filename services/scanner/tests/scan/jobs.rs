@@ -1,7 +1,5 @@
 //! Jobs for tests, and how to read what comes of them.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::io::Write as _;
 use std::net::IpAddr;
 

@@ -1,13 +1,9 @@
 //! Scans of this machine over real sockets, by both methods.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
-mod jobs;
-
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use jobs::{job, nothing, skip, state};
+use crate::jobs::{job, listening_anywhere, nothing, skip, state};
 use portwatch_domain::ports::{Port, PortSet};
 use portwatch_domain::snapshot::{Answer, HostReport, HostState, Method, PortState};
 use portwatch_scanner::{MethodSetting, Scan, Scanner, Settings};
@@ -196,7 +192,7 @@ async fn a_connection_that_meets_itself_is_no_open_port() {
         .iter()
         .map(|verdict| verdict.port.number)
         .collect();
-    let listening = jobs::listening_anywhere();
+    let listening = listening_anywhere();
     assert!(open.iter().all(|port| listening.contains(port)), "{open:?}");
     assert!(scan.hosts[0].coverage.len() > 2900);
 }

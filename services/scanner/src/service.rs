@@ -1,0 +1,170 @@
+//! One job: scan → publish the parts, confirmed → acknowledge.
+
+use jiff::Timestamp;
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use portwatch_bus::{HandlerError, Received, snapshot_shard};
+use portwatch_domain::job::Job;
+use portwatch_domain::snapshot::{PortState, Snapshot};
+use portwatch_schemas::{EncodeError, Meta, TraceParent, encode};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::parts::{parts, shrunk};
+use crate::{Deps, JobProgress, Scan, Scanner};
+
+/// The sender in the envelope of a snapshot.
+const SOURCE: &str = "/portwatch/scanner";
+/// By then, of each host at most one port is left.
+const MOST_SHRINKING: u32 = 16;
+
+/// Says what the meters mean, and shows them as 0 from the start.
+pub(crate) fn describe() {
+    for (name, meaning) in [
+        (
+            "portwatch_job_expired_total",
+            "Jobs whose deadline had passed before a worker took them.",
+        ),
+        ("portwatch_scan_probes_total", "Probes sent."),
+        (
+            "portwatch_scan_answers_total",
+            "Answers that prove that they answer a probe of ours.",
+        ),
+        (
+            "portwatch_scan_unproven_total",
+            "Packets that look like answers and prove nothing.",
+        ),
+        (
+            "portwatch_scan_overflows_total",
+            "Times that the receive queue was full and answers were lost.",
+        ),
+        (
+            "portwatch_scan_suspects_total",
+            "Hosts that answer open on everything and were not judged.",
+        ),
+        (
+            "portwatch_snapshot_shrunk_total",
+            "Snapshot parts that were too large and lost coverage.",
+        ),
+    ] {
+        describe_counter!(name, meaning);
+        counter!(name).increment(0);
+    }
+    describe_counter!(
+        "portwatch_scan_ports_total",
+        "Ports by what was told of them; unknown is not covered."
+    );
+    describe_histogram!(
+        "portwatch_scan_seconds",
+        Unit::Seconds,
+        "Time a job took to scan."
+    );
+}
+
+/// Handles one job.
+///
+/// A scan does not stop at shutdown: the consume loop gives it a grace, and then drops it, which stops it and
+/// hands the job back.
+pub(crate) async fn handle(
+    deps: &Deps,
+    scanner: &Scanner,
+    worker: &str,
+    received: Received<Job>,
+) -> Result<(), HandlerError> {
+    let Received {
+        meta, message: job, ..
+    } = received;
+    if job.deadline <= Timestamp::now() {
+        counter!("portwatch_job_expired_total").increment(1);
+        tracing::warn!(job = %job.id, deadline = %job.deadline, "the job came after its deadline and is not scanned");
+        return Ok(());
+    }
+    let (id, target, sender) = (job.id, job.target, deps.progress.clone());
+    let progress = move |progress| {
+        // Nobody has to listen.
+        let _ = sender.send(JobProgress {
+            job: id,
+            target,
+            progress,
+        });
+    };
+    let scan = scanner
+        .scan(&job, progress, CancellationToken::new())
+        .await
+        .map_err(|error| HandlerError::Retry(format!("job {id} was not scanned: {error}")))?;
+    count(&job, &scan);
+    for part in parts(&job, &scan, worker) {
+        publish(deps, &part, meta.trace).await?;
+    }
+    Ok(())
+}
+
+/// Publishes a part and waits until it is safe. Its id is the same if the job is run again.
+async fn publish(deps: &Deps, part: &Snapshot, trace: TraceParent) -> Result<(), HandlerError> {
+    let meta = Meta {
+        id: Uuid::new_v5(&part.job.0, format!("snapshot\n{}", part.part).as_bytes()),
+        source: SOURCE.to_owned(),
+        time: Timestamp::now(),
+        trace: trace.child(Uuid::new_v4().as_u64_pair().0),
+    };
+    let mut body = encode(&meta, part);
+    let mut level = 0;
+    while let Err(EncodeError::TooLarge { .. }) = body
+        && level < MOST_SHRINKING
+    {
+        level += 1;
+        body = encode(&meta, &shrunk(part, level));
+    }
+    if level > 0 {
+        counter!("portwatch_snapshot_shrunk_total").increment(1);
+        tracing::warn!(
+            job = %part.job,
+            part = part.part,
+            kept = format_args!("1/{}", 1_u64 << level),
+            "too much to say for one message: the rest of these hosts' ports is left for later runs"
+        );
+    }
+    let body =
+        body.map_err(|error| HandlerError::Dead(format!("the snapshot cannot be sent: {error}")))?;
+    let route = snapshot_shard(part.target, deps.snapshot_shards);
+    deps.bus
+        .publish(&route, meta.id, body)
+        .await
+        .map_err(|error| HandlerError::Retry(format!("the snapshot was not taken: {error}")))
+}
+
+fn count(job: &Job, scan: &Scan) {
+    counter!("portwatch_scan_probes_total").increment(scan.probes);
+    counter!("portwatch_scan_answers_total").increment(scan.answers);
+    counter!("portwatch_scan_unproven_total").increment(scan.unproven);
+    counter!("portwatch_scan_overflows_total").increment(scan.overflows.into());
+    let took = scan.finished_at.duration_since(scan.started_at);
+    histogram!("portwatch_scan_seconds").record(took.as_secs_f64());
+    let ports = |state: PortState, ports: usize| {
+        counter!("portwatch_scan_ports_total", "state" => state.as_str()).increment(ports as u64);
+    };
+    for report in &scan.hosts {
+        let told = |state| {
+            report
+                .ports
+                .iter()
+                .filter(|verdict| verdict.state == state)
+                .count()
+        };
+        let open = told(PortState::Open);
+        let filtered = told(PortState::Filtered) + report.filtered.len();
+        ports(PortState::Open, open);
+        ports(PortState::Filtered, filtered);
+        ports(PortState::Closed, report.coverage.len() - open - filtered);
+        ports(PortState::Unknown, job.ports.len() - report.coverage.len());
+        counter!("portwatch_scan_suspects_total").increment(u64::from(report.suspect));
+    }
+    tracing::info!(
+        job = %job.id,
+        hosts = scan.hosts.len(),
+        probes = scan.probes,
+        answers = scan.answers,
+        overflows = scan.overflows,
+        seconds = took.as_secs_f64(),
+        "scanned"
+    );
+}

@@ -1,0 +1,8 @@
+//! Scans over real sockets, and the service on the in-process bus.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod jobs;
+mod loopback;
+mod namespaces;
+mod service;
