@@ -20,64 +20,15 @@ mod wire;
 
 use std::time::Duration;
 
-use portwatch_bus::{Bus, BusError, Consumer, Received, Route};
-use portwatch_domain::job::{Job, JobId, Priority};
-use portwatch_domain::target::TargetId;
-use tokio::sync::broadcast;
+use portwatch_bus::{Consumer, Received, Route};
+use portwatch_domain::job::{Job, Priority};
 use tokio_util::sync::CancellationToken;
 
 pub use engine::{Progress, Rejected};
 pub use route::source_towards;
 pub use scan::{Scan, ScanError, Scanner, method};
+pub use service::{Deps, JobProgress, ServiceError};
 pub use settings::{MethodSetting, Settings};
-
-/// How many reports of progress a listener may be behind before it misses some.
-const PROGRESS_KEPT: usize = 64;
-
-/// How far a job's scan is.
-#[derive(Clone, Copy, Debug)]
-pub struct JobProgress {
-    /// Which job.
-    pub job: JobId,
-    /// For which target.
-    pub target: TargetId,
-    /// How far it is.
-    pub progress: Progress,
-}
-
-/// What the scanner works with.
-#[derive(Clone)]
-pub struct Deps {
-    /// Where jobs come from and snapshots go.
-    pub bus: Bus,
-    /// How many queues the snapshots are spread over.
-    pub snapshot_shards: u16,
-    /// Tells every tenth of a second how far each scan is.
-    pub progress: broadcast::Sender<JobProgress>,
-}
-
-impl Deps {
-    /// A scanner on this bus, whose progress nobody listens to yet.
-    pub fn new(bus: Bus, snapshot_shards: u16) -> Self {
-        let (progress, _) = broadcast::channel(PROGRESS_KEPT);
-        Self {
-            bus,
-            snapshot_shards,
-            progress,
-        }
-    }
-}
-
-/// Why the service ended.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// It cannot scan at all.
-    #[error(transparent)]
-    Scan(#[from] ScanError),
-    /// The bus can no longer be consumed from.
-    #[error(transparent)]
-    Bus(#[from] BusError),
-}
 
 /// Runs until the token is cancelled, then finishes the jobs in hand or, after a grace, hands them back. Any
 /// number of scanners may share a zone.

@@ -2,20 +2,70 @@
 
 use jiff::Timestamp;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
-use portwatch_bus::{HandlerError, Received, snapshot_shard};
-use portwatch_domain::job::Job;
+use portwatch_bus::{Bus, BusError, HandlerError, Received, snapshot_shard};
+use portwatch_domain::job::{Job, JobId};
 use portwatch_domain::snapshot::{PortState, Snapshot};
+use portwatch_domain::target::TargetId;
 use portwatch_schemas::{EncodeError, Meta, TraceParent, encode};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::parts::{parts, shrunk};
-use crate::{Deps, JobProgress, Scan, Scanner};
+use crate::{Progress, Scan, ScanError, Scanner};
 
 /// The sender in the envelope of a snapshot.
 const SOURCE: &str = "/portwatch/scanner";
 /// By then, of each host at most one port is left.
 const MOST_SHRINKING: u32 = 16;
+
+/// How many reports of progress a listener may be behind before it misses some.
+const PROGRESS_KEPT: usize = 64;
+
+/// How far a job's scan is.
+#[derive(Clone, Copy, Debug)]
+pub struct JobProgress {
+    /// Which job.
+    pub job: JobId,
+    /// For which target.
+    pub target: TargetId,
+    /// How far it is.
+    pub progress: Progress,
+}
+
+/// What the scanner works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where jobs come from and snapshots go.
+    pub bus: Bus,
+    /// How many queues the snapshots are spread over.
+    pub snapshot_shards: u16,
+    /// Tells every tenth of a second how far each scan is.
+    pub progress: broadcast::Sender<JobProgress>,
+}
+
+impl Deps {
+    /// A scanner on this bus, whose progress nobody listens to yet.
+    pub fn new(bus: Bus, snapshot_shards: u16) -> Self {
+        let (progress, _) = broadcast::channel(PROGRESS_KEPT);
+        Self {
+            bus,
+            snapshot_shards,
+            progress,
+        }
+    }
+}
+
+/// Why the service ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// It cannot scan at all.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The bus can no longer be consumed from.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
 
 /// Says what the meters mean, and shows them as 0 from the start.
 pub(crate) fn describe() {

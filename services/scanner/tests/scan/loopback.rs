@@ -91,6 +91,7 @@ fn verdicts(report: &HostReport) -> (HostState, PortSet, PortSet, Vec<(Port, Por
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_methods_tell_the_same_truth() {
+    let scanners = scanners("both_methods_tell_the_same_truth");
     for ip in LOCALHOSTS {
         let ports = Ports::new(ip, 4, 6);
         let (open, closed) = (ports.open(), ports.closed());
@@ -101,8 +102,8 @@ async fn both_methods_tell_the_same_truth() {
             set(&[open.clone(), closed.clone()].concat()),
         );
         let mut told = Vec::new();
-        for scanner in scanners("both_methods_tell_the_same_truth") {
-            let scan = scan(&scanner, &job).await;
+        for scanner in &scanners {
+            let scan = scan(scanner, &job).await;
             let report = &scan.hosts[0];
             assert!(scan.complete);
             assert_eq!(scan.method, scanner.method());
