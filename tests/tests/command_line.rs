@@ -94,6 +94,8 @@ async fn a_scan_as_table_names_the_service() {
 
 #[tokio::test]
 async fn mistakes_are_named_with_exit_code_2() {
+    let data = tempfile::TempDir::new().unwrap();
+    let data = data.path().to_str().unwrap();
     for (arguments, expected) in [
         (vec!["scan", "127.0.0.1; reboot"], "is not a target"),
         (vec!["scan", "127.0.0.300"], "is not a target"),
@@ -110,7 +112,14 @@ async fn mistakes_are_named_with_exit_code_2() {
         (vec!["up"], "nothing to watch"),
         (vec!["up", "127.0.0.1", "--interval", "soon"], "soon"),
         (
-            vec!["up", "127.0.0.1", "--webhook", "ftp://127.0.0.1/"],
+            vec![
+                "up",
+                "127.0.0.1",
+                "--data-dir",
+                data,
+                "--webhook",
+                "ftp://127.0.0.1/",
+            ],
             "http://",
         ),
         (vec!["scheduler"], "broker.url is not set"),

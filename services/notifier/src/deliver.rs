@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::notification::Notification;
 use portwatch_domain::notification::retry::{self, Failure, Next};
@@ -10,6 +9,7 @@ use portwatch_schemas::decode;
 use portwatch_store::notifications::{Attempt, DueDelivery, NextStep};
 use portwatch_store::{StoreError, retry_while_unavailable};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -35,14 +35,17 @@ pub(crate) async fn run(
     shutdown: &CancellationToken,
 ) {
     let names: Vec<String> = deps.channels.iter().map(|c| c.name().to_owned()).collect();
-    let mut in_hand = FuturesUnordered::new();
+    // Each on a task of its own: an attempt must not stand still while this loop asks the store.
+    let mut in_hand = JoinSet::new();
     let mut failing = false;
     while !shutdown.is_cancelled() {
         let room = usize::from(settings.attempts_at_once).saturating_sub(in_hand.len());
         let pause = match claim(deps, &names, room).await {
             Ok((due, pause)) => {
                 failing = false;
-                in_hand.extend(due.into_iter().map(|due| attempt(deps, shutdown, due)));
+                for due in due {
+                    in_hand.spawn(attempt(deps.clone(), shutdown.clone(), due));
+                }
                 pause
             }
             Err(error) => {
@@ -55,12 +58,12 @@ pub(crate) async fn run(
         };
         tokio::select! {
             () = wake.notified() => {}
-            Some(()) = in_hand.next() => {}
+            Some(_) = in_hand.join_next() => {}
             () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => {}
         }
     }
-    while in_hand.next().await.is_some() {}
+    while in_hand.join_next().await.is_some() {}
 }
 
 /// Claims as many deliveries as there is room for; also says how long to wait for the next ones.
@@ -84,7 +87,7 @@ async fn claim(
     Ok((due, pause.clamp(Duration::from_millis(20), LONGEST_PAUSE)))
 }
 
-async fn attempt(deps: &Deps, shutdown: &CancellationToken, due: DueDelivery) {
+async fn attempt(deps: Deps, shutdown: CancellationToken, due: DueDelivery) {
     let started = Instant::now();
     let result = match deps
         .channels
@@ -98,7 +101,7 @@ async fn attempt(deps: &Deps, shutdown: &CancellationToken, due: DueDelivery) {
     metrics::histogram!("portwatch_delivery_attempt_seconds", "channel" => due.channel.clone())
         .record(latency.as_secs_f64());
     let attempt = outcome(&due, result, latency);
-    let recorded = retry_while_unavailable("recording a delivery", shutdown, || {
+    let recorded = retry_while_unavailable("recording a delivery", &shutdown, || {
         deps.store
             .record_attempt(due.id, due.lease, attempt.clone())
     });

@@ -78,8 +78,11 @@ pub trait Jobs: Send + Sync {
         lease: SignedDuration,
     ) -> Result<Vec<DueTarget>, StoreError>;
 
-    /// Saves a run with its jobs and their outbox messages, and ends the claim. False, and nothing
-    /// is saved, if the slot or the run's number is already taken.
+    /// Saves a run with its jobs and their outbox messages, and ends the claim. The target is next
+    /// due at `next_slot`, or when a sync has made it due since it was claimed.
+    ///
+    /// False, and nothing is saved, if the slot or the run's number is already taken, or the target
+    /// is no longer listed and enabled. A target that stands on a taken slot moves on to the next.
     async fn save_run(&self, run: NewRun) -> Result<bool, StoreError>;
 
     /// Counts the jobs that are out, and marks those past their deadline as lost.

@@ -4,7 +4,8 @@
 //! [`notifications`], and the [`outbox`] between the database and the broker. `postgres/` and
 //! `sqlite/` implement them, and both pass the one `conformance` suite.
 //!
-//! Every method is one transaction. Times come in as arguments.
+//! Every method is one transaction (only [`Database::prune`] takes several). Times come in as
+//! arguments, and are kept to the microsecond.
 
 mod columns;
 mod error;

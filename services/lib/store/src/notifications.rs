@@ -88,7 +88,7 @@ pub trait Notifications: Send + Sync {
     async fn save_notification(&self, notification: NewNotification) -> Result<bool, StoreError>;
 
     /// Leases up to `limit` deliveries to the given channels that are due at `now`, not leased, and
-    /// whose predecessors of the same channel and order key have ended. Oldest first.
+    /// whose predecessors of the same channel and order key have ended. Longest due first.
     async fn claim_deliveries(
         &self,
         channels: &[String],

@@ -48,7 +48,7 @@ pub struct OutboxMessage {
 /// Hands out what waits to be published.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// Leases up to `limit` messages of a topic that are due at `now` and not leased, oldest first
+    /// Leases up to `limit` messages of a topic that are due at `now` and not leased, longest due first
     /// (`FOR UPDATE SKIP LOCKED`: any number of relays share the work).
     async fn claim_outbox(
         &self,
@@ -61,7 +61,7 @@ pub trait Outbox: Send + Sync {
     /// Deletes messages that were confirmed.
     async fn outbox_published(&self, ids: &[Uuid]) -> Result<(), StoreError>;
 
-    /// Gives messages back, to be claimed again from `at` on.
+    /// Gives messages back, to be claimed again from `at` on; so it also renews a lease.
     async fn outbox_postponed(&self, ids: &[Uuid], at: Timestamp) -> Result<(), StoreError>;
 
     /// How many messages of a topic wait.

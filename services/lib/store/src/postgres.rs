@@ -24,19 +24,25 @@ macro_rules! once {
     }};
 }
 
-/// As [`once`], but begun again if the server broke it off to resolve a collision. Gives
-/// `Result<_, StoreError>`.
+/// As [`once`], but on a task of its own, and begun again if the server broke it off to resolve a
+/// collision. The block owns what it uses. Gives `Result<_, StoreError>`.
 macro_rules! transaction {
     ($store:expr, $tried:expr, |$transaction:ident| $work:block) => {{
-        let mut attempt = 1;
-        loop {
-            match once!($store, $tried, |$transaction| $work) {
-                Err(problem) if problem.is_collision() && attempt < $crate::postgres::ATTEMPTS => {
-                    attempt += 1;
+        let store = $store.clone();
+        $crate::postgres::on_its_own($tried, async move {
+            let mut attempt = 1;
+            loop {
+                match once!(store, $tried, |$transaction| $work) {
+                    Err(problem)
+                        if problem.is_collision() && attempt < $crate::postgres::ATTEMPTS =>
+                    {
+                        attempt += 1;
+                    }
+                    ended => break ended.map_err(|problem| problem.because($tried)),
                 }
-                ended => break ended.map_err(|problem| problem.because($tried)),
             }
-        }
+        })
+        .await
     }};
 }
 
@@ -70,6 +76,7 @@ use crate::{Database, PruneBefore, Pruned, StoreError};
 const ATTEMPTS: u32 = 3;
 
 /// A pool of connections, made when they are needed.
+#[derive(Clone)]
 struct Postgres {
     pool: Pool,
     /// The longest that one call may take once it has a connection.
@@ -144,11 +151,34 @@ fn is_temporary(error: &tokio_postgres::Error) -> bool {
         .contains(code)
 }
 
-/// The driver's errors say little without their source. Neither holds the password.
+/// What the server said, without the rows it may quote; or what the driver said, with its source.
+/// Neither holds the password.
 fn with_source(error: &tokio_postgres::Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        return format!("{} (SQLSTATE {})", said.message(), said.code().code());
+    }
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),
+    }
+}
+
+/// Runs a call on a task of its own: a caller that is not polled for a while would keep its connection,
+/// its locks and its place in the queue from everybody else.
+async fn on_its_own<T: Send + 'static>(
+    tried: &'static str,
+    call: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::spawn(call).await {
+        Ok(ended) => ended,
+        Err(error) if error.is_panic() => Err(StoreError::Failed {
+            tried,
+            cause: "panicked; rolled back".to_owned(),
+        }),
+        Err(_) => Err(StoreError::Unavailable {
+            tried,
+            cause: "the program is stopping".to_owned(),
+        }),
     }
 }
 

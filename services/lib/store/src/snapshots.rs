@@ -40,7 +40,7 @@ pub struct Loaded {
 /// What a decision leads to, saved in the same transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Decided {
-    /// The records to keep from now on.
+    /// The records to keep from now on, of hosts that were asked for; each replaces what was stored.
     pub hosts: Vec<HostRecord>,
     /// The transitions to add to the history.
     pub history: Vec<(IpAddr, Change)>,
@@ -78,7 +78,8 @@ pub struct HistoryRow {
 pub trait Snapshots: Send + Sync {
     /// Applies one part: takes note of it in the inbox, locks the target against other parts,
     /// loads, decides, saves state, history and outbox, and marks the job finished when all its
-    /// parts are in. All or nothing.
+    /// parts are in. All or nothing, also if the decision panics. A part of a job that the store does
+    /// not know is applied as well.
     async fn apply_snapshot(
         &self,
         part: SnapshotPart,

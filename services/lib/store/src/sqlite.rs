@@ -93,8 +93,11 @@ impl Sqlite {
         tried: &'static str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let mut connection = Arc::clone(&self.connection).lock_owned().await;
+        // The connection is waited for on the blocking thread: a caller that is not polled for a while
+        // must not keep its place in the queue, or the connection itself, from everybody else.
+        let connection = Arc::clone(&self.connection);
         let done = tokio::task::spawn_blocking(move || {
+            let mut connection = connection.blocking_lock_owned();
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = work(&transaction)?;

@@ -23,8 +23,9 @@ pub struct Synced {
 #[async_trait]
 pub trait Targets: Send + Sync {
     /// Makes the targets of one source (`settings`, `command-line`) exactly these. A new target is
-    /// due at `now`; one whose interval, ports or addresses changed is due at `now` as well; others
-    /// keep their slot. A target that is listed again takes up its state and history where it was.
+    /// due at `now`; one whose interval, ports or addresses changed, or that is listed again, is due
+    /// at `now` as well; others keep their slot. A target that is listed again takes up its state and
+    /// history where it was. Fails if an id is given twice.
     async fn sync_targets(
         &self,
         source: &str,

@@ -40,8 +40,8 @@ pub async fn connect(settings: &PostgresSettings) -> Result<Store, StoreError> {
     };
     let pool = Pool::builder(manager)
         .max_size(settings.pool.max(1))
-        .wait_timeout(Some(settings.limit))
-        .create_timeout(Some(settings.limit))
+        .wait_timeout(Some(settings.limit / 2))
+        .create_timeout(Some(settings.limit / 2))
         .recycle_timeout(Some(RECYCLE))
         .runtime(Runtime::Tokio1)
         .build()

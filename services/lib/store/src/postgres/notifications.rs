@@ -55,6 +55,7 @@ impl Notifications for Postgres {
         limit: u32,
         lease: SignedDuration,
     ) -> Result<Vec<DueDelivery>, StoreError> {
+        let channels = channels.to_vec();
         let until = lease_end(now, lease);
         transaction!(self, "claiming deliveries", |transaction| {
             let due = transaction.prepare_cached(DUE).await?;
@@ -88,6 +89,7 @@ impl Notifications for Postgres {
     }
 
     async fn next_delivery(&self, channels: &[String]) -> Result<Option<Timestamp>, StoreError> {
+        let channels = channels.to_vec();
         transaction!(self, "reading when a delivery is due", |transaction| {
             let select = transaction.prepare_cached(NEXT).await?;
             Ok(transaction

@@ -72,6 +72,7 @@ impl Outbox for Postgres {
     }
 
     async fn outbox_published(&self, ids: &[Uuid]) -> Result<(), StoreError> {
+        let ids = ids.to_vec();
         transaction!(self, "deleting published messages", |transaction| {
             let delete = transaction
                 .prepare_cached("DELETE FROM outbox WHERE id = ANY($1)")
@@ -82,8 +83,9 @@ impl Outbox for Postgres {
     }
 
     async fn outbox_postponed(&self, ids: &[Uuid], at: Timestamp) -> Result<(), StoreError> {
+        let ids = ids.to_vec();
         transaction!(self, "postponing messages of the outbox", |transaction| {
-            postpone(transaction, ids, cut(at)).await
+            postpone(transaction, &ids, cut(at)).await
         })
     }
 

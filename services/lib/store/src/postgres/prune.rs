@@ -65,7 +65,7 @@ impl Postgres {
     }
 
     /// Repeats a deletion until it finds nothing more, and counts the rows.
-    async fn delete(&self, sql: &str, before: Timestamp) -> Result<u64, StoreError> {
+    async fn delete(&self, sql: &'static str, before: Timestamp) -> Result<u64, StoreError> {
         let mut sum = 0;
         loop {
             let deleted = transaction!(self, "deleting old rows", |transaction| {

@@ -21,8 +21,8 @@ pub struct PostgresSettings {
     pub url: String,
     /// The most connections of this process.
     pub pool: usize,
-    /// The longest that one call may take. A call that takes longer fails, and its connection is
-    /// dropped.
+    /// The longest that one call may take once it has a connection, for which it waits as long at
+    /// most. A call that takes longer fails, and its connection is dropped.
     pub limit: Duration,
 }
 

@@ -26,11 +26,15 @@ impl Snapshots for Postgres {
         decide: Decide,
     ) -> Result<Applied, StoreError> {
         let tried = "applying a snapshot";
+        let store = self.clone();
         // The decision can be made once only, so this is not begun again here.
-        let applied = once!(self, tried, |transaction| {
-            apply(transaction, &part, decide).await
-        });
-        applied.map_err(|problem| problem.because(tried))
+        super::on_its_own(tried, async move {
+            let applied = once!(store, tried, |transaction| {
+                apply(transaction, &part, decide).await
+            });
+            applied.map_err(|problem| problem.because(tried))
+        })
+        .await
     }
 
     async fn hosts(&self, target: TargetId) -> Result<Vec<HostRecord>, StoreError> {

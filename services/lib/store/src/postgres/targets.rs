@@ -42,6 +42,7 @@ impl Targets for Postgres {
         targets: &[Target],
         now: Timestamp,
     ) -> Result<Synced, StoreError> {
+        let (source, targets) = (source.to_owned(), targets.to_vec());
         let ids: Vec<Uuid> = targets.iter().map(|target| target.id.0).collect();
         transaction!(self, "saving targets", |transaction| {
             transaction
@@ -53,8 +54,8 @@ impl Targets for Postgres {
                 &[&source, &ids],
             )
             .await?;
-            let plan = plan(stored, source, targets).map_err(Problem::Refused)?;
-            save(transaction, source, &plan, cut(now)).await?;
+            let plan = plan(stored, &source, &targets).map_err(Problem::Refused)?;
+            save(transaction, &source, &plan, cut(now)).await?;
             Ok(plan.synced())
         })
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod callers;
 mod databases;
 mod jobs;
 mod notifications;
@@ -92,6 +93,9 @@ on_both! {
         a_retry_comes_when_it_is_due,
         each_delivery_is_claimed_once,
         order_is_kept_when_saves_and_attempts_cross;
+    callers:
+        a_caller_that_is_not_polled_keeps_nobody_waiting,
+        a_caller_that_goes_away_leaves_nothing_half_done;
     prune:
         what_is_old_and_ended_goes,
         what_is_out_stays;
