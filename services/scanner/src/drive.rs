@@ -61,28 +61,32 @@ pub fn drive(
 ) -> Result<End, WireError> {
     let (mut batch, mut events) = (Vec::new(), Vec::new());
     loop {
-        let now = clock.now();
-        batch.clear();
-        let Next::At(wake) = engine.poll(now, &mut batch) else {
-            return Ok(End::Finished);
-        };
-        batch.retain(|probe| exclusions.permit(probe.flow.addresses.destination()));
-        let mut wait = wake.saturating_sub(now).min(LOOK_UP);
-        if !batch.is_empty() {
-            let taken = wire.send(&batch)?;
-            let left = batch.get(taken..).unwrap_or_default();
-            if !left.is_empty() {
-                engine.unsent(now, left);
-                wait = BACK_OFF;
-            }
-        }
-        wire.receive(wait, &mut events)?;
-        let now = clock.now();
+        // Whatever came before this is heard before any timer of this time runs out, however long the machine has
+        // kept this thread from running.
+        let heard = clock.now();
+        wire.receive(Duration::ZERO, &mut events)?;
         for event in events.drain(..) {
-            engine.event(now, event);
+            engine.event(heard, event);
         }
         if watch(engine.progress()).is_break() {
             return Ok(End::Stopped);
+        }
+        batch.clear();
+        let now = clock.now();
+        let Next::At(wake) = engine.poll(now, heard, &mut batch) else {
+            return Ok(End::Finished);
+        };
+        batch.retain(|probe| exclusions.permit(probe.flow.addresses.destination()));
+        let taken = wire.send(&batch)?;
+        let left = batch.get(taken..).unwrap_or_default();
+        engine.unsent(now, left);
+        let wait = if left.is_empty() {
+            wake.saturating_sub(clock.now()).min(LOOK_UP)
+        } else {
+            BACK_OFF
+        };
+        if !wait.is_zero() {
+            wire.receive(wait, &mut events)?;
         }
     }
 }

@@ -11,6 +11,7 @@
 mod answer;
 mod bucket;
 mod host;
+mod line;
 mod loss;
 mod order;
 mod pacing;
@@ -99,7 +100,7 @@ pub struct Engine {
     by_address: HashMap<IpAddr, u16>,
     /// By pair: host × ports + place of the port.
     marks: Vec<Mark>,
-    /// Of open ports, of ports known open, and of those rejected by ICMP.
+    /// Of open ports, of ports known open, and of some that were rejected by ICMP.
     evidence: HashMap<u32, Evidence>,
     /// The pairs that are being probed.
     tracks: HashMap<u32, Track>,
@@ -108,7 +109,8 @@ pub struct Engine {
     /// Hosts with probes to send, by when they may; the number in the middle makes them take turns.
     turns: BinaryHeap<Reverse<(Moment, u64, u16)>>,
     last_turn: u64,
-    queued: usize,
+    /// Ports that are begun and not yet sent.
+    begun: usize,
     order: Order,
     position: u64,
     resumed: Option<u32>,
@@ -151,7 +153,7 @@ impl Engine {
             last_timer: 0,
             turns: BinaryHeap::new(),
             last_turn: 0,
-            queued: 0,
+            begun: 0,
             order: Order::new(pairs as u64, plan.secrets.order),
             position: 0,
             resumed: None,

@@ -6,7 +6,7 @@ use portwatch_domain::ports::Port;
 use portwatch_domain::snapshot::{Answer, PortState};
 use portwatch_packet::{Answer as Said, Flow, Reply};
 
-use super::host::Attempt;
+use super::line::Attempt;
 use super::order::Order;
 use super::track::{ATTEMPTS, Heard, Step, Track, Waiting};
 use super::{Engine, Mark, Moment, SOURCE_PORTS};
@@ -16,6 +16,8 @@ use crate::wire::Event;
 const DECOYS: usize = 8;
 /// Where decoys are drawn from: the dynamic ports of RFC 6335, on which services seldom listen.
 const DECOY_RANGE: std::ops::RangeInclusive<u16> = 49_152..=65_535;
+/// Of how many ports that were rejected by ICMP the code is remembered: a host could reject all its ports.
+const EVIDENCE_KEPT: usize = 1 << 17;
 /// What comes later can be the target's retransmission of a SYN-ACK that was lost, and says nothing about the
 /// round-trip time, nor that the path was whole when the probe left.
 const PROMPT: Duration = Duration::from_millis(900);
@@ -201,7 +203,13 @@ impl Engine {
             Step::Park => self.settle(pair, Mark::Parked),
             Step::Unknown => self.settle(pair, Mark::Unknown),
             Step::Verdict(state, evidence) => {
-                if state != PortState::Closed || self.is_known_open(pair) {
+                let alone = state == PortState::Open || self.is_known_open(pair);
+                let kept = self.evidence.len() < EVIDENCE_KEPT;
+                if alone
+                    || (kept
+                        && evidence.answer != Answer::NoResponse
+                        && state == PortState::Filtered)
+                {
                     self.evidence.insert(pair, evidence);
                 }
                 match state {
@@ -232,8 +240,8 @@ impl Engine {
         let state = &mut self.hosts[usize::from(host)];
         state.suspect = true;
         self.progress.open = self.progress.open.saturating_sub(state.open());
-        self.queued -= state.queue.len();
-        state.queue.clear();
+        self.begun -= state.line.begun();
+        state.line.clear();
         let ports = u32::try_from(self.ports.len()).unwrap_or(u32::MAX);
         let first = u32::from(host) * ports;
         for pair in first..first + ports {

@@ -1,11 +1,10 @@
 //! What the engine remembers of one host while it scans it.
 
-use std::collections::VecDeque;
-
 use portwatch_domain::snapshot::Answer;
 use portwatch_packet::Addresses;
 
 use super::Moment;
+use super::line::Line;
 use super::plan::CONTROL_PORTS;
 use super::rtt::Rtt;
 use super::slots::{SLOT, Slots};
@@ -17,17 +16,6 @@ const DECOYS_OPEN: u32 = 2;
 /// An answer to a probe sent this many slots before or after a silent one shows that the host answered at the
 /// time. Probes that verify a silence are much further apart, so the edge of an outage spoils one of them.
 const AROUND: u32 = 1;
-
-/// A probe that waits for its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    /// The next attempt on a port, by its place in the scan.
-    Port(u32),
-    /// A port that has answered, to see whether the host still does.
-    Control(u16),
-    /// A port that should not be open.
-    Decoy(u16),
-}
 
 /// How well a port serves as a control: a closed one best, since no connection is opened half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,8 +34,8 @@ pub(crate) struct Host {
     /// It answers *open* on everything.
     pub(crate) suspect: bool,
     pub(crate) rtt: Rtt,
-    /// The probes that wait, in order.
-    pub(crate) queue: VecDeque<Attempt>,
+    /// The probes that wait.
+    pub(crate) line: Line,
     /// It stands in the engine's queue of hosts that may send.
     pub(crate) is_queued: bool,
     answered: Slots,
@@ -68,7 +56,7 @@ impl Host {
             up: false,
             suspect: false,
             rtt: Rtt::default(),
-            queue: VecDeque::new(),
+            line: Line::default(),
             is_queued: false,
             answered: Slots::default(),
             control: None,

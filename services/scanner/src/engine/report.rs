@@ -27,7 +27,7 @@ impl Engine {
             .collect()
     }
 
-    /// The ports that were rejected by ICMP.
+    /// The ports that were rejected by ICMP, as far as they are remembered.
     pub fn rejected(&self) -> Vec<Rejected> {
         let mut rejected: Vec<(u32, Evidence)> = self
             .evidence

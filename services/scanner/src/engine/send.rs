@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portwatch_packet::{Flow, Ports};
 
-use super::host::Attempt;
+use super::line::Attempt;
 use super::pacing::Wait;
 use super::track::{ATTEMPTS, SWEEP_ATTEMPTS, Step, Track, Unheard, Waiting};
 use super::{Engine, Mark, Moment, Next};
@@ -13,16 +13,17 @@ use crate::wire::Probe;
 
 /// How many probes one call hands out at most.
 const BATCH: usize = 64;
-/// How many probes stand in line at most before new ports are begun.
-const LOOKAHEAD: usize = 256;
+/// How many begun ports stand in line at most. Enough that every host has some, since the order is random.
+const LOOKAHEAD: usize = 4096;
 
 impl Engine {
-    /// Adds the probes that may leave at `now` to `batch`, and says when to call again.
-    pub fn poll(&mut self, now: Moment, batch: &mut Vec<Probe>) -> Next {
+    /// Adds the probes that may leave at `now` to `batch`, and says when to call again. All answers that came
+    /// until `heard` have been told with [`Engine::event`], so that what is still missing then is missing.
+    pub fn poll(&mut self, now: Moment, heard: Moment, batch: &mut Vec<Probe>) -> Next {
         if now >= self.plan.deadline {
             return Next::Done;
         }
-        self.run_timers(now);
+        self.run_timers(heard);
         self.begin_ports();
         let gate = self.fill(now, batch);
         if self.tracks.is_empty() {
@@ -60,9 +61,8 @@ impl Engine {
                 track.timer = 0;
                 track.waiting = Waiting::Turn;
                 self.hosts[usize::from(host)]
-                    .queue
-                    .push_front(Attempt::Port(pair));
-                self.queued += 1;
+                    .line
+                    .add_first(Attempt::Port(pair));
                 self.take_turn(host, now);
             }
         }
@@ -79,8 +79,7 @@ impl Engine {
     }
 
     pub(super) fn line_up(&mut self, host: u16, attempt: Attempt) {
-        self.hosts[usize::from(host)].queue.push_back(attempt);
-        self.queued += 1;
+        self.hosts[usize::from(host)].line.add_due(attempt);
         self.take_turn(host, Moment::ZERO);
     }
 
@@ -143,7 +142,7 @@ impl Engine {
     /// Begins new ports while there is room: first the sweep, then what was silent before its host answered.
     fn begin_ports(&mut self) {
         let pairs = self.marks.len() as u64;
-        while self.queued < LOOKAHEAD && self.position < pairs {
+        while self.begun < LOOKAHEAD && self.position < pairs {
             let pair = u32::try_from(self.order.at(self.position)).unwrap_or(u32::MAX);
             self.position += 1;
             self.begin(pair, Track::new);
@@ -152,7 +151,7 @@ impl Engine {
             return;
         }
         let mut next = self.resumed.unwrap_or(0);
-        while self.queued < LOOKAHEAD && (next as usize) < self.marks.len() {
+        while self.begun < LOOKAHEAD && (next as usize) < self.marks.len() {
             let (host, _) = self.pair(next);
             if self.marks[next as usize] == Mark::Parked && self.hosts[usize::from(host)].up {
                 self.marks[next as usize] = Mark::Untold;
@@ -172,7 +171,11 @@ impl Engine {
         }
         let track = track(self.is_known_open(pair));
         self.tracks.insert(pair, track);
-        self.enqueue(pair);
+        self.hosts[usize::from(host)]
+            .line
+            .add_begun(Attempt::Port(pair));
+        self.begun += 1;
+        self.take_turn(host, Moment::ZERO);
     }
 
     /// Hands out what may leave now. Returns when the scan as a whole may send again.
@@ -186,20 +189,20 @@ impl Engine {
                 return gate;
             }
             let state = &mut self.hosts[usize::from(host)];
-            let Some(attempt) = state.queue.pop_front() else {
+            let begun = state.line.begun();
+            let Some(attempt) = state.line.next() else {
                 state.is_queued = false;
                 self.turns.pop();
                 continue;
             };
-            self.queued -= 1;
+            self.begun -= begun - state.line.begun();
             if !self.is_wanted(attempt) {
                 continue;
             }
             let state = &mut self.hosts[usize::from(host)];
             let taken = self.pacer.take(now, state.addresses.destination());
             if taken.is_err() {
-                state.queue.push_front(attempt);
-                self.queued += 1;
+                state.line.add_first(attempt);
             }
             let next_turn = match taken {
                 Ok(()) => now,
@@ -267,8 +270,7 @@ impl Engine {
             let state = &mut self.hosts[usize::from(host)];
             if let Some(port) = state.wants_control(since_start) {
                 state.control_asked(since_start);
-                state.queue.push_front(Attempt::Control(port));
-                self.queued += 1;
+                state.line.add_first(Attempt::Control(port));
             }
         }
         Some(attempt)

@@ -13,8 +13,8 @@ use crate::wire::{Event, WireError};
 const QUEUE_BYTES: i32 = 16 << 20;
 /// More than any answer to a SYN, and any ICMP error, of a network with ordinary frames.
 const PACKET_BYTES: usize = 2048;
-/// How many packets to take at once, so that sending goes on meanwhile.
-const AT_ONCE: usize = 1024;
+/// How many packets to take at once: as many as the queue holds, but no more, so that sending goes on.
+const AT_ONCE: usize = 32_768;
 
 /// Opens a raw socket that never blocks.
 pub(super) fn open(domain: Domain, protocol: Protocol, name: &str) -> Result<Socket, WireError> {
