@@ -24,7 +24,7 @@ async fn a_port_that_opens_and_closes_is_told_once_each() {
     let (known, new) = (Listener::start(free_port()).await, free_port());
     let ports = format!("{},{new}", known.port());
     let portwatch = up(&data, &ports, &["--webhook", &receiver.url()], Some(SECRET));
-    portwatch.line("baseline").await;
+    portwatch.line(": baseline:").await;
 
     let listener = Listener::start(new).await;
     let opened = receiver.expect("port.opened", new).await;
@@ -70,7 +70,7 @@ async fn what_changed_while_it_was_killed_is_told_once_after_the_restart() {
     let ports = port.to_string();
     let url = receiver.url();
     let portwatch = up(&data, &ports, &["--webhook", &url], Some(SECRET));
-    portwatch.line("baseline").await;
+    portwatch.line(": baseline:").await;
     portwatch.kill().await;
 
     let listener = Listener::start(port).await;
@@ -100,7 +100,7 @@ async fn ports_that_are_added_to_a_target_are_not_announced() {
         &["--webhook", &url],
         Some(SECRET),
     );
-    portwatch.line("baseline").await;
+    portwatch.line(": baseline:").await;
     portwatch.stop().await;
 
     let ports = format!("{first},{}", added.port());
@@ -128,7 +128,7 @@ async fn a_receiver_that_is_away_hears_of_it_later() {
         &["--webhook", &receiver.url()],
         Some(SECRET),
     );
-    portwatch.line("baseline").await;
+    portwatch.line(": baseline:").await;
     receiver.refuse(1);
     let listener = Listener::start(port).await;
     receiver.expect("port.opened", port).await;
@@ -175,7 +175,7 @@ async fn a_second_process_on_the_same_data_is_refused() {
     let data = TempDir::new().unwrap();
     let port = free_port().to_string();
     let portwatch = up(&data, &port, &[], None);
-    portwatch.line("baseline").await;
+    portwatch.line(": baseline:").await;
     let second = up(&data, &port, &[], None);
     let told = second.line("portwatch: ").await;
     assert!(told.contains(data.path().to_str().unwrap()), "{told}");

@@ -1,5 +1,7 @@
 //! Logs to standard error, and metrics in Prometheus' text format.
 
+use std::io::IsTerminal as _;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
@@ -42,9 +44,11 @@ pub fn start_logs(filter: &str, format: LogFormat) -> Result<(), TelemetryError>
         filter: filter.to_owned(),
         source,
     })?;
+    let stderr = std::io::stderr;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(parsed)
-        .with_writer(std::io::stderr);
+        .with_ansi(stderr().is_terminal())
+        .with_writer(stderr);
     match format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
