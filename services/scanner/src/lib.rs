@@ -14,6 +14,8 @@ mod route;
 mod scan;
 mod service;
 mod settings;
+#[cfg(test)]
+mod skipped;
 mod sockets;
 mod source_ports;
 mod wire;

@@ -135,3 +135,6 @@ fn fault(error: &io::Error) -> Fault {
         _ => Fault::Broken,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,5 @@
 //! Jobs for tests, and how to read what comes of them.
 
-use std::io::Write as _;
 use std::net::IpAddr;
 
 use jiff::{SignedDuration, Timestamp};
@@ -52,19 +51,6 @@ pub fn state(report: &HostReport, port: u16) -> Option<PortState> {
         Some(PortState::Filtered)
     } else {
         Some(PortState::Closed)
-    }
-}
-
-/// This test, or a part of it, cannot run here: says so where the test run counts it.
-pub fn skip(test: &str, reason: &str) {
-    eprintln!("skipped: {test}: {reason}");
-    if let Some(list) = std::env::var_os("PORTWATCH_TEST_SKIPPED") {
-        let mut list = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(list)
-            .unwrap();
-        writeln!(list, "{test}: {reason}").unwrap();
     }
 }
 

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use crate::jobs::{job, listening_anywhere, nothing, skip, state};
+use crate::jobs::{job, listening_anywhere, nothing, state};
+use crate::skipped::skip;
 use portwatch_domain::ports::{Port, PortSet};
 use portwatch_domain::snapshot::{Answer, HostReport, HostState, Method, PortState};
 use portwatch_scanner::{MethodSetting, Scan, Scanner, Settings};

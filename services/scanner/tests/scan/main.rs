@@ -6,3 +6,5 @@ mod jobs;
 mod loopback;
 mod namespaces;
 mod service;
+#[path = "../../src/skipped.rs"]
+mod skipped;

@@ -12,7 +12,8 @@ use portwatch_domain::snapshot::{Answer, HostReport, HostState, Method, PortStat
 use portwatch_scanner::{MethodSetting, Scan, Scanner, Settings};
 use tokio_util::sync::CancellationToken;
 
-use crate::jobs::{job, nothing, skip, state};
+use crate::jobs::{job, nothing, state};
+use crate::skipped::skip;
 
 /// Tells the test that it runs inside, and as what.
 const ROLE: &str = "PORTWATCH_TEST_ROLE";
