@@ -43,7 +43,7 @@ pub enum DecodeError {
         bytes: usize,
     },
     /// Not JSON, or a field that is missing or ill-typed. The source says which line and column.
-    #[error("{path}: {source}")]
+    #[error("{}: {source}", if path == "." { "the message" } else { path })]
     Field {
         /// The field (`data.hosts[2].ip`), or `.` for the message itself.
         path: String,

@@ -25,7 +25,7 @@ pub use receiver::{Receiver, SECRET};
 pub use servers::{Servers, restart_broker};
 
 /// The longest that a test waits for one thing.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Asks again and again until the answer is `Some`.
 pub async fn until<T, F, Fut>(what: &str, mut ask: F) -> T

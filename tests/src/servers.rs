@@ -49,7 +49,7 @@ impl Servers {
     /// management command line: as any program with access to the broker could.
     pub fn publish(&self, key: &str, body: &str) {
         let publish = format!(
-            "rabbit_basic:publish(rabbit_basic:message(rabbit_misc:r(<<\"{}\">>, exchange, <<\"pw.work\">>), <<\"{key}\">>, [], <<{:?}>>)).",
+            "rabbit_basic:publish(rabbit_misc:r(<<\"{}\">>, exchange, <<\"pw.work\">>), <<\"{key}\">>, [], <<{:?}>>).",
             self.name, body,
         );
         rabbitmqctl(&["eval", &publish]);

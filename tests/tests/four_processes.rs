@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portwatch_tests::{
     Listener, Portwatch, Receiver, SECRET, Servers, free_port, restart_broker, until,
@@ -86,6 +86,7 @@ async fn exactly_one_of_each_change_whatever_is_killed() {
     let mut listener = None;
     // Each of the four is killed while a change is made, then again with the port the other way.
     for round in 0..ROLES.len() * 2 {
+        let began = Instant::now();
         let victim = round % ROLES.len();
         running.remove(victim).kill().await;
         let kind = match listener.take() {
@@ -100,7 +101,11 @@ async fn exactly_one_of_each_change_whatever_is_killed() {
         };
         running.insert(victim, start(ROLES[victim]));
         told.push(receiver.expect(kind, port).await);
-        eprintln!("{} killed: told once", ROLES[victim]);
+        eprintln!(
+            "{} killed: told once, after {:?}",
+            ROLES[victim],
+            began.elapsed()
+        );
     }
 
     tokio::task::spawn_blocking(restart_broker).await.unwrap();

@@ -5,6 +5,7 @@ mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use portwatch_bus::Bus;
@@ -17,6 +18,9 @@ use serde::Deserialize;
 
 /// The port of everything that answers HTTP.
 const PORT: u16 = 8911;
+
+/// How long a one-off command waits for the broker and the database.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -94,6 +98,7 @@ impl Default for StoreSettings {
 
 /// Where settings come from, on every command that has any.
 #[derive(clap::Args)]
+#[expect(clippy::doc_markdown, reason = "the help is printed as it is written")]
 pub struct ConfigArgument {
     /// Settings file (TOML). Environment variables PORTWATCH__SECTION__KEY go over it
     #[arg(long, value_name = "FILE", env = "PORTWATCH_CONFIG")]
@@ -129,6 +134,23 @@ impl BrokerSettings {
             ..RabbitSettings::default()
         };
         rabbit::connect(settings).await.context("broker.url")
+    }
+}
+
+/// Asks until the answer is good, or patience ends: connections are made in the background.
+pub async fn until_good<F, Fut, E>(mut ask: F) -> Result<(), E>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<(), E>>,
+{
+    let started = Instant::now();
+    loop {
+        match ask().await {
+            Err(_) if started.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            ended => return ended,
+        }
     }
 }
 

@@ -17,8 +17,9 @@ use crate::channels::{Failed, Message, Sent};
 use crate::settings::Settings;
 use crate::{Channel, Deps};
 
-/// How long a delivery stays leased: longer than any attempt takes.
-const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// How long a delivery stays leased: somewhat longer than the longest attempt. After a crash its
+/// successors wait this long.
+const LEASE: SignedDuration = SignedDuration::from_secs(20);
 
 /// The longest time after which the store is asked for deliveries again, for those that another
 /// process made.

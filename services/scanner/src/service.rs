@@ -208,7 +208,7 @@ fn count(job: &Job, scan: &Scan) {
         ports(PortState::Unknown, job.ports.len() - report.coverage.len());
         counter!("portwatch_scan_suspects_total").increment(u64::from(report.suspect));
     }
-    tracing::info!(
+    tracing::debug!(
         job = %job.id,
         hosts = scan.hosts.len(),
         probes = scan.probes,

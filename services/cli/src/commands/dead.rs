@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use uuid::Uuid;
 
-use crate::settings::ConfigArgument;
+use crate::settings::{ConfigArgument, until_good};
 
 /// Messages that could not be handled wait in the queue pw.dead, with the reason. This lists them,
 /// oldest first, or sends one again to where it came from.
@@ -28,6 +28,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let settings = arguments.config.load()?;
     let bus = settings.broker.connect("dead").await?;
+    until_good(|| bus.check()).await?;
     if let Some(id) = arguments.resend {
         if !bus.resend_dead(id).await.context("sending it again")? {
             bail!("no dead message has the id {id}");
@@ -44,9 +45,10 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         println!("no dead messages");
     }
     for letter in letters {
-        let died_at = letter
-            .died_at
-            .map_or_else(|| "-".to_owned(), |at| at.to_string());
+        let died_at = letter.died_at.map_or_else(
+            || "-".to_owned(),
+            |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        );
         println!(
             "{died_at}  {}  {}  attempts: {}  {}",
             letter.id, letter.key, letter.attempts, letter.reason,
@@ -60,4 +62,12 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     bus.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A body from anywhere, without what would move a terminal's cursor or change its colours.
+fn printable(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }

@@ -34,6 +34,7 @@ const SECRET_VARIABLE: &str = "PORTWATCH_WEBHOOK_SECRET";
 ///
 /// The first scan is the baseline, and what it finds is not announced. Watch only what is yours.
 #[derive(clap::Args)]
+#[expect(clippy::doc_markdown, reason = "the help is printed as it is written")]
 pub struct Arguments {
     /// An address, CIDR block (192.0.2.0/24), range (192.0.2.1-192.0.2.9) or host name; more come
     /// from the settings file
@@ -201,7 +202,7 @@ async fn serve(
         stop.cancel();
         result
     };
-    let (scheduled, scanned, differed, notified, ()) = tokio::join!(
+    let (first, second, third, fourth, ()) = tokio::join!(
         async {
             portwatch_scheduler::run(scheduler, &settings.scheduler, shutdown.clone()).await;
             stopping(Ok(()))
@@ -234,5 +235,5 @@ async fn serve(
             }
         },
     );
-    scheduled.and(scanned).and(differed).and(notified)
+    first.and(second).and(third).and(fourth)
 }

@@ -2,15 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::target::Target;
 
-use crate::settings::{BrokerSettings, StoreSettings};
-
-/// How long the broker and the database may take to answer.
-const PATIENCE: Duration = Duration::from_secs(6);
+use crate::settings::{BrokerSettings, StoreSettings, until_good};
 
 /// How far the clocks of this machine and the database may lie apart before it is worth a word.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
@@ -113,7 +109,7 @@ pub async fn broker(settings: &BrokerSettings) -> Finding {
         Ok(bus) => bus,
         Err(error) => return Finding::new("broker", Verdict::Wrong, format!("{error:#}")),
     };
-    let answered = answers(|| bus.check()).await;
+    let answered = until_good(|| bus.check()).await;
     bus.close().await;
     match answered {
         Ok(()) => Finding::new(
@@ -121,7 +117,7 @@ pub async fn broker(settings: &BrokerSettings) -> Finding {
             Verdict::Good,
             "connected, and its queues are declared",
         ),
-        Err(error) => Finding::new("broker", Verdict::Wrong, error).mend(
+        Err(error) => Finding::new("broker", Verdict::Wrong, error.to_string()).mend(
             "check that RabbitMQ runs, and the user, password and virtual host in broker.url",
         ),
     }
@@ -143,10 +139,10 @@ pub async fn database_and_clock(settings: &StoreSettings) -> (Finding, Finding) 
             );
         }
     };
-    if let Err(error) = answers(|| store.check()).await {
+    if let Err(error) = until_good(|| store.check()).await {
         let mend = "check that PostgreSQL runs, and the user, password and database in store.url";
         return (
-            Finding::new("database", Verdict::Wrong, error).mend(mend),
+            Finding::new("database", Verdict::Wrong, error.to_string()).mend(mend),
             clock,
         );
     }
@@ -218,21 +214,4 @@ fn source_for(address: IpAddr) -> std::io::Result<IpAddr> {
     // Port 9 is "discard"; nothing is sent to it.
     socket.connect(SocketAddr::new(address, 9))?;
     Ok(socket.local_addr()?.ip())
-}
-
-/// Asks until the answer is good, or patience ends: connections are made in the background.
-async fn answers<F, Fut, E>(mut ask: F) -> Result<(), String>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<(), E>>,
-    E: std::fmt::Display,
-{
-    let started = Instant::now();
-    loop {
-        match ask().await {
-            Ok(()) => return Ok(()),
-            Err(error) if started.elapsed() > PATIENCE => return Err(error.to_string()),
-            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
-        }
-    }
 }
