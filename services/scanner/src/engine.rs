@@ -37,7 +37,6 @@ pub use report::Rejected;
 
 use bucket::Bucket;
 use host::Host;
-use loss::Loss;
 use order::Order;
 use slots::Slots;
 use track::Track;
@@ -116,7 +115,6 @@ pub struct Engine {
     resumed: Option<u32>,
     pace: Bucket,
     pacer: Arc<Pacer>,
-    loss: Loss,
     overflows: Slots,
     started: Moment,
     /// Not over before this: decoys are out.
@@ -159,7 +157,6 @@ impl Engine {
             resumed: None,
             pace: Bucket::new(plan.rate),
             pacer,
-            loss: Loss::default(),
             overflows: Slots::default(),
             started: now,
             linger: now,

@@ -125,7 +125,7 @@ impl Engine {
         let opens = track.is_opening() && !was_opening;
         // ICMP errors are rate-limited at their source: their absence says nothing about loss.
         if was_unheard && matches!(heard.answer, Answer::SynAck | Answer::Rst) {
-            self.loss.answered(heard.attempt);
+            self.hosts[usize::from(host)].loss.answered(heard.attempt);
         }
         self.take_step(pair, step);
         if opens && self.hosts[usize::from(host)].maybe_opened() {
@@ -149,7 +149,7 @@ impl Engine {
 
     fn control_reply(&mut self, now: Moment, host: u16, slot: u8, port: u16, answer: Answer) {
         let state = &mut self.hosts[usize::from(host)];
-        let left = state.control_left(slot, port);
+        let left = state.control_answered(slot, port);
         if self.places[usize::from(port)].is_none() {
             if answer == Answer::SynAck && left.is_some() && state.decoy_opened() {
                 self.suspect(host);
@@ -157,6 +157,9 @@ impl Engine {
             return;
         }
         let rtt = left.and_then(|left| prompt(left, now));
+        if rtt.is_some() {
+            state.loss.control_answered();
+        }
         self.heard_from(host, port, answer, left.zip(rtt));
     }
 

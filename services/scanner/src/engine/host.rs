@@ -5,6 +5,7 @@ use portwatch_packet::Addresses;
 
 use super::Moment;
 use super::line::Line;
+use super::loss::Loss;
 use super::plan::CONTROL_PORTS;
 use super::rtt::Rtt;
 use super::slots::{SLOT, Slots};
@@ -13,9 +14,6 @@ use super::slots::{SLOT, Slots};
 const DECOYS_FROM: u32 = 16;
 /// How many decoys answer *open* before the host is suspect. One can be a service that is really there.
 const DECOYS_OPEN: u32 = 2;
-/// An answer to a probe sent this many slots before or after a silent one shows that the host answered at the
-/// time. Probes that verify a silence are much further apart, so the edge of an outage spoils one of them.
-const AROUND: u32 = 1;
 
 /// How well a port serves as a control: a closed one best, since no connection is opened half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +32,7 @@ pub(crate) struct Host {
     /// It answers *open* on everything.
     pub(crate) suspect: bool,
     pub(crate) rtt: Rtt,
+    pub(crate) loss: Loss,
     /// The probes that wait.
     pub(crate) line: Line,
     /// It stands in the engine's queue of hosts that may send.
@@ -56,6 +55,7 @@ impl Host {
             up: false,
             suspect: false,
             rtt: Rtt::default(),
+            loss: Loss::default(),
             line: Line::default(),
             is_queued: false,
             answered: Slots::default(),
@@ -86,11 +86,11 @@ impl Host {
         }
     }
 
-    /// Whether the host answered anything that was sent around `sent`, counted from the start of the scan.
+    /// Whether the host answered probes sent just before and just after `sent`, counted from the start of the
+    /// scan. One in the same slot is both. So a silent probe at the edge of an outage does not count.
     pub(crate) fn answered_around(&self, sent: Moment) -> bool {
-        let around = SLOT * AROUND;
-        self.answered
-            .any(sent.saturating_sub(around), sent + around)
+        let before = self.answered.any(sent.saturating_sub(SLOT), sent);
+        before && self.answered.any(sent, sent + SLOT)
     }
 
     /// The port to probe so that the silence of another one, sent now, can be judged; `None` if the host has
@@ -116,10 +116,13 @@ impl Host {
         slot
     }
 
-    /// When the control or decoy to `port` from this source port left, if it was the last one to use it.
-    pub(crate) fn control_left(&self, slot: u8, port: u16) -> Option<Moment> {
-        let (at, sent_to) = (*self.controls.get(usize::from(slot))?)?;
-        (sent_to == port).then_some(at)
+    /// A control or decoy to `port` was answered: when it left, if it was the last one to use this source port, and
+    /// this is its first answer.
+    pub(crate) fn control_answered(&mut self, slot: u8, port: u16) -> Option<Moment> {
+        let control = self.controls.get_mut(usize::from(slot))?;
+        control
+            .take_if(|(_, sent_to)| *sent_to == port)
+            .map(|(at, _)| at)
     }
 
     /// A port was found open. True if it is one too many.

@@ -1,38 +1,48 @@
-//! How much the network loses, and how many silences it therefore takes until silence means something.
+//! How much is lost on the way to a host and back, and how many silences it therefore takes until silence means
+//! something.
 
-/// What one silence may wrongly be taken for, per port: one in a thousand million.
+/// What one port's silences may wrongly be taken for: one in a thousand million.
 const ERROR: f64 = 1e-9;
-/// Before anything is measured: one in a hundred.
-const PRIOR: (f64, f64) = (1.0, 100.0);
+/// As if one of twelve probes had been lost before anything is measured.
+const PRIOR: (f64, f64) = (1.0, 12.0);
 const FEWEST: u8 = 4;
 const MOST: u8 = 12;
 
-/// Counts transmissions to ports that answered in the end; those to silent ports say nothing about loss.
+/// Counts transmissions to ports that answer; those to silent ports say nothing about loss.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Loss {
-    lost: u64,
-    sent: u64,
+    lost: u32,
+    sent: u32,
 }
 
 impl Loss {
     /// A port answered the transmission number `attempt`, counted from 0, so that those before it were lost on
     /// the way there or back.
     pub(crate) fn answered(&mut self, attempt: u8) {
-        self.lost += u64::from(attempt);
-        self.sent += u64::from(attempt) + 1;
+        self.lost += u32::from(attempt);
+        self.sent += u32::from(attempt) + 1;
     }
 
-    /// The share of probes that stay without an answer although the port answers.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts of packets are far below 2^52"
-    )]
-    pub(crate) fn round_trip(&self) -> f64 {
-        (self.lost as f64 + PRIOR.0) / (self.sent as f64 + PRIOR.1)
+    /// A control was sent. It is lost unless it is answered.
+    pub(crate) fn control_sent(&mut self) {
+        self.lost += 1;
+        self.sent += 1;
+    }
+
+    /// A control was answered, for the first time.
+    pub(crate) fn control_answered(&mut self) {
+        self.lost = self.lost.saturating_sub(1);
+    }
+
+    /// The share of probes that stay without an answer although the port answers: what was measured, and a
+    /// standard deviation more.
+    fn round_trip(self) -> f64 {
+        let lost = f64::from(self.lost);
+        (lost + lost.sqrt() + PRIOR.0) / (f64::from(self.sent) + PRIOR.1)
     }
 
     /// How many independent silences leave less than [`ERROR`] of doubt.
-    pub(crate) fn silences_needed(&self) -> u8 {
+    pub(crate) fn silences_needed(self) -> u8 {
         let loss = self.round_trip().min(0.9);
         (FEWEST..MOST)
             .find(|&silences| loss.powi(i32::from(silences)) < ERROR)
@@ -46,12 +56,18 @@ mod tests {
 
     #[test]
     fn more_loss_needs_more_silences() {
-        let mut clean = Loss::default();
-        assert_eq!(clean.silences_needed(), 5, "nothing is known yet");
-        for _ in 0..10_000 {
-            clean.answered(0);
+        let mut loss = Loss::default();
+        assert_eq!(loss.silences_needed(), 9, "nothing is known yet");
+        loss.answered(0);
+        for _ in 0..7 {
+            loss.control_sent();
+            loss.control_answered();
         }
-        assert_eq!(clean.silences_needed(), FEWEST);
+        assert_eq!(loss.silences_needed(), 7, "one port, and its controls");
+        for _ in 0..10_000 {
+            loss.answered(0);
+        }
+        assert_eq!(loss.silences_needed(), FEWEST);
 
         // 5 % each way: 9.75 % of the first transmissions, 0.95 % of the second, get no answer.
         let mut lossy = Loss::default();
@@ -67,7 +83,7 @@ mod tests {
 
         let mut bad = Loss::default();
         for _ in 0..100 {
-            bad.answered(3);
+            bad.control_sent();
         }
         assert_eq!(bad.silences_needed(), MOST);
     }

@@ -46,13 +46,14 @@ impl Engine {
                 continue;
             };
             self.progress.sent = self.progress.sent.saturating_sub(1);
-            // A control that did not leave is not missed: the next silence asks for another.
-            if offset >= ATTEMPTS {
-                continue;
-            }
             let Some(pair) = self.pair_of(host, probe.flow.ports.destination) else {
                 continue;
             };
+            if offset >= ATTEMPTS {
+                // A control that did not leave is not lost, and the next silence asks for another.
+                self.hosts[usize::from(host)].loss.control_answered();
+                continue;
+            }
             if let Some(track) = self.tracks.get_mut(&pair)
                 && track.waiting == Waiting::Answer
                 && track.last() == Some(offset)
@@ -130,7 +131,7 @@ impl Engine {
         let unheard = Unheard {
             host_up: host.up,
             counts: host.up && !overflowed && host.answered_around(sent),
-            needed: self.loss.silences_needed(),
+            needed: host.loss.silences_needed(),
         };
         let step = self
             .tracks
@@ -233,19 +234,21 @@ impl Engine {
     }
 
     fn transmit(&mut self, now: Moment, host: u16, attempt: Attempt) -> Option<Probe> {
+        let state = &mut self.hosts[usize::from(host)];
         let (offset, port) = match attempt {
-            Attempt::Control(port) | Attempt::Decoy(port) => {
-                let slot = self.hosts[usize::from(host)].control_sent(now, port);
-                (ATTEMPTS + slot, port)
+            Attempt::Control(port) => {
+                state.loss.control_sent();
+                (ATTEMPTS + state.control_sent(now, port), port)
+            }
+            Attempt::Decoy(port) => {
+                self.linger = now + Duration::from_secs(1);
+                (ATTEMPTS + state.control_sent(now, port), port)
             }
             Attempt::Port(pair) => {
                 let (_, port) = self.pair(pair);
                 (self.transmit_attempt(now, host, pair)?, port)
             }
         };
-        if matches!(attempt, Attempt::Decoy(_)) {
-            self.linger = now + Duration::from_secs(1);
-        }
         let flow = Flow {
             addresses: self.hosts[usize::from(host)].addresses,
             ports: Ports {
