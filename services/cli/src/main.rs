@@ -11,6 +11,9 @@ use commands::{dead, doctor, healthcheck, migrate, role, scan, up};
 /// Exit code of anything that went wrong.
 const FAILED: u8 = 2;
 
+/// Exit code of a program whose reader has gone, as a shell reports SIGPIPE.
+const BROKEN_PIPE: u8 = 141;
+
 /// Watches which ports are open on the hosts that you own, and tells you when one opens or closes.
 ///
 /// To try it: `portwatch up 127.0.0.1` watches this machine until Ctrl-C, with nothing to install.
@@ -83,6 +86,11 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
+    // `portwatch scan … | head` has seen enough: that is nobody's mistake.
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    if cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe) {
+        return ExitCode::from(BROKEN_PIPE);
+    }
     eprintln!("portwatch: {error:#}");
     ExitCode::from(FAILED)
 }

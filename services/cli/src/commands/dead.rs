@@ -1,5 +1,6 @@
 //! `portwatch dead`: what is in the dead-letter queue.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
@@ -33,7 +34,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         if !bus.resend_dead(id).await.context("sending it again")? {
             bail!("no dead message has the id {id}");
         }
-        println!("sent again: {id}");
+        writeln!(io::stdout(), "sent again: {id}")?;
         bus.close().await;
         return Ok(ExitCode::SUCCESS);
     }
@@ -41,33 +42,38 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         .dead_letters(arguments.limit)
         .await
         .context("reading the dead-letter queue")?;
+    let mut out = io::stdout();
     if letters.is_empty() {
-        println!("no dead messages");
+        writeln!(out, "no dead messages")?;
     }
     for letter in letters {
         let died_at = letter.died_at.map_or_else(
             || "-".to_owned(),
             |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         );
-        println!(
-            "{died_at}  {}  {}  attempts: {}  {}",
-            letter.id, letter.key, letter.attempts, letter.reason,
-        );
+        let (key, reason) = (printable(&letter.key), printable(&letter.reason));
+        let (id, attempts) = (letter.id, letter.attempts);
+        writeln!(
+            out,
+            "{died_at}  {id}  {key}  attempts: {attempts}  {reason}"
+        )?;
         if arguments.bodies {
-            println!(
-                "    {}",
-                String::from_utf8_lossy(&letter.body).escape_debug()
-            );
+            let body = String::from_utf8_lossy(&letter.body);
+            writeln!(out, "    {}", printable(&body))?;
         }
     }
     bus.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A body from anywhere, without what would move a terminal's cursor or change its colours.
-fn printable(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+/// Text from anywhere, without what would move a terminal's cursor or change its colours.
+fn printable(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
 }

@@ -2,6 +2,7 @@
 
 mod checks;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -42,6 +43,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     for target in &targets {
         findings.push(checks::route(target).await);
     }
+    let mut out = io::stdout();
     let mut wrong = 0;
     for Finding {
         what,
@@ -55,9 +57,9 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
             Verdict::Note => "note",
             Verdict::Wrong => "FAIL",
         };
-        println!("{word}  {what}: {detail}");
+        writeln!(out, "{word}  {what}: {detail}")?;
         if let Some(mend) = mend {
-            println!("        {mend}");
+            writeln!(out, "        {mend}")?;
         }
         wrong += u32::from(*verdict == Verdict::Wrong);
     }

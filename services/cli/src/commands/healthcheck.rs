@@ -1,5 +1,6 @@
 //! `portwatch healthcheck`, for containers that have no other HTTP client.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let asked = tokio::time::timeout(TIMEOUT, ask(&arguments.url)).await;
     let answer = asked.context("no answer in time")?.context(arguments.url)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    print!("{body}");
+    io::stdout().write_all(body.as_bytes())?;
     let ready = head.split_whitespace().nth(1) == Some("200");
     Ok(ExitCode::from(u8::from(!ready)))
 }

@@ -1,5 +1,6 @@
 //! `portwatch migrate`.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -19,13 +20,17 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let settings = arguments.config.load()?;
     let report = postgres::migrate(&settings.store.postgres()?).await?;
-    if report.from == report.to {
-        println!("the database is up to date (schema version {})", report.to);
+    let (from, to) = (report.from, report.to);
+    if from == to {
+        writeln!(
+            io::stdout(),
+            "the database is up to date (schema version {to})"
+        )?;
     } else {
-        println!(
-            "the database went from schema version {} to {}",
-            report.from, report.to
-        );
+        writeln!(
+            io::stdout(),
+            "the database went from schema version {from} to {to}"
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@ mod data_dir;
 mod printer;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -81,11 +81,11 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         );
     }
     let directory = data_dir::open(arguments.data_dir)?;
+    let printer = Arc::new(Printer::new());
     if let Some(url) = arguments.webhook {
-        let secret = webhook_secret(&settings, &directory)?;
+        let secret = webhook_secret(&settings, &directory, &printer)?;
         settings.notifier.webhook = Some(WebhookSettings { url, secret });
     }
-    let printer = Arc::new(Printer::new());
     let channels = channels(&settings, &printer)?;
     let shutdown = shutdown::on_signal().context("listening for signals")?;
     let store = sqlite::open(&directory.join("portwatch.db"))?;
@@ -130,7 +130,7 @@ impl Arguments {
 }
 
 /// The secret of `--webhook`: from the environment, the settings, or the data directory.
-fn webhook_secret(settings: &Settings, directory: &std::path::Path) -> Result<Secret> {
+fn webhook_secret(settings: &Settings, directory: &Path, printer: &Printer) -> Result<Secret> {
     if let Ok(secret) = std::env::var(SECRET_VARIABLE) {
         return Ok(secret.into());
     }
@@ -144,10 +144,10 @@ fn webhook_secret(settings: &Settings, directory: &std::path::Path) -> Result<Se
     }
     let (secret, new) = data_dir::webhook_secret(directory)?;
     if new {
-        println!(
-            "webhook secret, made now and kept in {}: {secret}",
-            directory.display()
-        );
+        let kept = directory.display();
+        printer.line(&format!(
+            "webhook secret, made now and kept in {kept}: {secret}"
+        ));
     }
     Ok(secret.into())
 }
