@@ -207,3 +207,6 @@ fn unreachable_code(error: i32, destination: IpAddr) -> Option<u8> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Raises every limit of this process to `pps` probes per second at least, for an operator who
+    /// asked for that rate on the command line.
+    pub fn permit_rate(&mut self, pps: u32) {
+        for limit in [
+            &mut self.rate,
+            &mut self.rate_per_network,
+            &mut self.rate_per_host,
+        ] {
+            *limit = rate(pps).max(*limit);
+        }
+    }
+
     /// The rates of the process.
     pub(crate) fn rates(&self) -> Rates {
         Rates {
