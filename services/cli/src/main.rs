@@ -33,25 +33,34 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Watch targets in one process, with nothing else to install
     Up(up::Arguments),
-    /// Scan once and print what is open
     Scan(scan::Arguments),
     /// Run the scheduler: decides when each target is due
+    ///
+    /// It makes the targets of the settings file the ones that are watched, and publishes a job for
+    /// each that is due. Any number may run. It needs RabbitMQ (broker.url) and PostgreSQL
+    /// (store.url), and runs until SIGTERM.
     Scheduler(role::Arguments),
     /// Run a scanner worker: probes ports
+    ///
+    /// It takes the jobs of its zone (scanner.zone) and publishes what it saw. Any number may run. It
+    /// needs RabbitMQ (broker.url) and no database, and runs until SIGTERM, which lets it finish the
+    /// jobs in hand or hands them back.
     Scanner(role::Arguments),
     /// Run the differ: finds what changed
+    ///
+    /// It keeps the state and the history of hosts and ports, and publishes what changed. Any number
+    /// may run. It needs RabbitMQ (broker.url) and PostgreSQL (store.url), and runs until SIGTERM.
     Differ(role::Arguments),
     /// Run the notifier: tells webhooks and other channels
+    ///
+    /// It keeps a delivery for each channel until the receiver has taken it, for three days at the
+    /// most. Any number may run. It needs RabbitMQ (broker.url) and PostgreSQL (store.url), and runs
+    /// until SIGTERM.
     Notifier(role::Arguments),
-    /// Bring the PostgreSQL tables up to date
     Migrate(migrate::Arguments),
-    /// Check what this machine permits and reaches, and say how to mend what is wrong
     Doctor(doctor::Arguments),
-    /// Look at messages that could not be handled, and send them again
     Dead(dead::Arguments),
-    /// Ask a running service whether it is ready (for container health checks)
     Healthcheck(healthcheck::Arguments),
 }
 

@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use crate::settings::{ConfigArgument, until_good};
 
+/// Look at messages that could not be handled, and send them again
+///
 /// Messages that could not be handled wait in the queue pw.dead, with the reason. This lists them,
 /// oldest first, or sends one again to where it came from.
 #[derive(clap::Args)]

@@ -12,6 +12,8 @@ use portwatch_scheduler::{Source, TargetSettings};
 use crate::settings::ConfigArgument;
 use checks::{Finding, Verdict};
 
+/// Check what this machine permits and reaches, and say how to mend what is wrong
+///
 /// Checks raw sockets, file limits, the clock, the broker and the database (if they are set), and
 /// the route to each target. No packet is sent to a target. Exit code 0 if all is well, 1 if
 /// something needs mending, 2 if the settings are wrong.

@@ -14,6 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The most of an answer that is read.
 const READ_LIMIT: u64 = 64 * 1024;
 
+/// Ask a running service whether it is ready (for container health checks)
+///
 /// Asks a service whether it is ready, and prints what it says. Exit code 0 if it is ready, 1 if it
 /// is not, 2 if it could not be asked.
 #[derive(clap::Args)]

@@ -8,6 +8,8 @@ use portwatch_store::postgres;
 
 use crate::settings::ConfigArgument;
 
+/// Bring the PostgreSQL tables up to date
+///
 /// Brings the tables in PostgreSQL up to date. Run it before a new version's services start; running
 /// it again changes nothing. (`portwatch up` does this by itself for its own file.)
 #[derive(clap::Args)]

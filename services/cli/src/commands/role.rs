@@ -16,8 +16,7 @@ use crate::settings::{ConfigArgument, Settings};
 /// What is logged if the settings do not say.
 const LOG: &str = "info,lapin=warn,refinery_core=warn";
 
-/// Runs one service until SIGTERM, over RabbitMQ (`broker.url`) and, but for the scanner,
-/// PostgreSQL (`store.url`). Any number of each may run.
+// No doc comment: clap would print it in the place of what each role is for.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]

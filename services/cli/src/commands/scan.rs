@@ -18,6 +18,8 @@ use output::Output;
 /// What is logged if the settings do not say.
 const LOG: &str = "warn";
 
+/// Scan once and print what is open
+///
 /// Scans once and prints what is open. Nothing is kept. Scan only what is yours.
 ///
 /// Exit code 0 when the scan is done, 2 if something was wrong, 130 if Ctrl-C ended it: what was
@@ -54,9 +56,10 @@ enum Format {
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let settings = arguments.config.load()?;
+    let mut settings = arguments.config.load()?;
     let filter = settings.runtime.log.as_deref().unwrap_or(LOG);
     telemetry::start_logs(filter, settings.runtime.log_format)?;
+    settings.scanner.permit_rate(arguments.rate);
     let jobs = plan::jobs(&arguments).await?;
     let shutdown = shutdown::on_signal().context("listening for signals")?;
 

@@ -29,6 +29,8 @@ const LOG: &str = "warn";
 /// The webhook's secret in the environment, for those who have no settings file.
 const SECRET_VARIABLE: &str = "PORTWATCH_WEBHOOK_SECRET";
 
+/// Watch targets in one process, with nothing else to install
+///
 /// Watches targets until Ctrl-C, and prints each change as it happens. Needs no broker and no
 /// database server: state is kept in one file.
 ///
@@ -73,6 +75,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     telemetry::start_logs(filter, settings.runtime.log_format)?;
     let metrics = telemetry::start_metrics()?;
 
+    settings.scanner.permit_rate(arguments.rate);
     let given = Source::CommandLine.targets(&arguments.target_settings())?;
     let listed = Source::Settings.targets(&settings.scheduler.targets)?;
     if given.is_empty() && listed.is_empty() {
