@@ -54,7 +54,7 @@ pub async fn run(
         bus: deps.bus.clone(),
         routes: [Priority::High, Priority::Normal].map(route).into(),
         concurrency: settings.concurrency,
-        grace: Duration::from_secs(settings.grace_seconds.into()),
+        grace: Duration::try_from(settings.grace).unwrap_or_default(),
     };
     let handler = |received: Received<Job>| service::handle(&deps, &scanner, &worker, received);
     Ok(consumer.run(handler, shutdown).await?)

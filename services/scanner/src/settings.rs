@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use jiff::SignedDuration;
 use portwatch_domain::target::{IpRange, Zone};
 use portwatch_runtime::settings::List;
 use serde::de::Error as _;
@@ -49,8 +50,8 @@ pub struct Settings {
     pub max_open_ports: u32,
     /// The most connections at once, for the connect method.
     pub connections: usize,
-    /// On shutdown, how many seconds the jobs in hand may still take.
-    pub grace_seconds: u16,
+    /// On shutdown, how long the jobs in hand may still take.
+    pub grace: SignedDuration,
 }
 
 impl Default for Settings {
@@ -66,7 +67,7 @@ impl Default for Settings {
             exclude: List::default(),
             max_open_ports: 500,
             connections: 512,
-            grace_seconds: 20,
+            grace: SignedDuration::from_secs(20),
         }
     }
 }

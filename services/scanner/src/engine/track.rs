@@ -25,7 +25,7 @@ pub(crate) const ATTEMPTS: u8 = 16;
 /// A second RST counts if it answers a probe that was sent this long after the first RST.
 const SECOND_RST_AFTER: Duration = Duration::from_secs(1);
 /// How many probes ask for the second SYN-ACK or RST.
-const CONFIRMATIONS: u8 = 5;
+const CONFIRMATIONS: u8 = 8;
 /// A target sends its SYN-ACK again after a second; the last wait of a port should see that.
 const LAST_WAIT: Duration = Duration::from_millis(1100);
 /// Pauses after the probes that show that a port known open is silent: they leave at 0, 1, 3 and 7 s.

@@ -143,7 +143,7 @@ async fn a_job_that_is_not_done_at_the_end_of_the_grace_is_handed_back_and_scann
     job.rate = 100_000;
     let slow = Settings {
         rate: 10.try_into().unwrap(),
-        grace_seconds: 0,
+        grace: SignedDuration::ZERO,
         ..Settings::default()
     };
     let (bus, stop) = (in_process::new(SHARDS), CancellationToken::new());
