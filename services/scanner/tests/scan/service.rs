@@ -84,6 +84,8 @@ async fn a_job_becomes_a_snapshot_in_parts() {
     let service = tokio::spawn(async move { run(deps, &settings, stopped).await.unwrap() });
     let sent = send(&bus, &job);
 
+    let told = progress.recv().await.unwrap();
+    assert_eq!((told.job, told.progress.total), (job.id, 41));
     for part in 0..2 {
         let (meta, snapshot) = next(&mut snapshots).await;
         assert_eq!(meta.trace.trace_id, 7, "the trace goes on");
@@ -102,8 +104,6 @@ async fn a_job_becomes_a_snapshot_in_parts() {
         }
     }
     sent.await.unwrap();
-    let told = progress.recv().await.unwrap();
-    assert_eq!((told.job, told.progress.total), (job.id, 41));
     stop.cancel();
     service.await.unwrap();
 }
