@@ -23,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 use crate::settings::{ConfigArgument, Settings};
 use printer::Printer;
 
+/// How long a scan may go on after Ctrl-C: what it had not told is scanned again at the next start.
+const GRACE: SignedDuration = SignedDuration::from_secs(1);
+
 /// What is logged if the settings do not say: the changes themselves are printed, not logged.
 const LOG: &str = "warn";
 
@@ -76,6 +79,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let metrics = telemetry::start_metrics()?;
 
     settings.scanner.permit_rate(arguments.rate);
+    settings.scanner.grace = settings.scanner.grace.min(GRACE);
     let given = Source::CommandLine.targets(&arguments.target_settings())?;
     let listed = Source::Settings.targets(&settings.scheduler.targets)?;
     if given.is_empty() && listed.is_empty() {
@@ -109,7 +113,6 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     );
 
     serve(&settings, &store, &bus, channels, &printer, &shutdown).await?;
-    bus.close().await;
     end.cancel();
     printer.line("stopped; what changes until the next start is told then");
     Ok(ExitCode::SUCCESS)
@@ -200,43 +203,35 @@ async fn serve(
     };
     let progress = printer.follow(scanner.progress.subscribe());
     // If one service fails, the others stop in order.
-    let stop = shutdown.clone();
     let stopping = |result: Result<()>| {
-        stop.cancel();
+        shutdown.cancel();
         result
     };
-    let (first, second, third, fourth, ()) = tokio::join!(
-        async {
-            portwatch_scheduler::run(scheduler, &settings.scheduler, shutdown.clone()).await;
-            stopping(Ok(()))
-        },
-        async {
-            stopping(
-                portwatch_scanner::run(scanner, &settings.scanner, shutdown.clone())
-                    .await
-                    .map_err(Into::into),
-            )
-        },
-        async {
-            stopping(
-                portwatch_differ::run(differ, &settings.differ, shutdown.clone())
-                    .await
-                    .map_err(Into::into),
-            )
-        },
-        async {
-            stopping(
-                portwatch_notifier::run(notifier, &settings.notifier, shutdown.clone())
-                    .await
-                    .map_err(Into::into),
-            )
-        },
-        async {
-            tokio::select! {
-                () = progress => {}
-                () = shutdown.cancelled() => {}
-            }
-        },
-    );
-    first.and(second).and(third).and(fourth)
+    let scan = async {
+        let ended = portwatch_scanner::run(scanner, &settings.scanner, shutdown.clone()).await;
+        stopping(ended.map_err(Into::into))
+    };
+    let diff = async {
+        let ended = portwatch_differ::run(differ, &settings.differ, shutdown.clone()).await;
+        stopping(ended.map_err(Into::into))
+    };
+    let notify = async {
+        let ended = portwatch_notifier::run(notifier, &settings.notifier, shutdown.clone()).await;
+        stopping(ended.map_err(Into::into))
+    };
+    let consume = async {
+        let (first, second, third) = tokio::join!(scan, diff, notify);
+        // Nobody takes messages any more: what waits for it need not wait on.
+        bus.close().await;
+        first.and(second).and(third)
+    };
+    let follow = async {
+        tokio::select! {
+            () = progress => {}
+            () = shutdown.cancelled() => {}
+        }
+    };
+    let schedule = portwatch_scheduler::run(scheduler, &settings.scheduler, shutdown.clone());
+    let (ended, (), ()) = tokio::join!(consume, schedule, follow);
+    ended
 }

@@ -93,6 +93,7 @@ impl Relay {
                 () = sleep_until(desk.next_claim), if desk.has_room() => {}
             }
         }
+        desk.ending = true;
         let grace = timeout(GRACE, async {
             while let Some(first) = publishing.next().await {
                 desk.settle(with_all_ready(first, &mut publishing)).await;
@@ -131,6 +132,8 @@ struct Desk<'a> {
     /// Failures since the last success.
     failures: u32,
     store_away: bool,
+    /// Told to stop: what fails now waits in the store, and is no news.
+    ending: bool,
     /// When to claim next, if there is room.
     next_claim: Instant,
     /// Nothing is claimed before `next_claim`, whoever calls.
@@ -145,6 +148,7 @@ impl<'a> Desk<'a> {
             published: Vec::new(),
             failures: 0,
             store_away: false,
+            ending: false,
             next_claim: Instant::now(),
             paused: false,
         }
@@ -197,7 +201,7 @@ impl<'a> Desk<'a> {
                 Err(error) => {
                     metrics::counter!("portwatch_outbox_failed_total", "topic" => topic)
                         .increment(1);
-                    if self.failures == 0 && failed.is_empty() {
+                    if self.failures == 0 && failed.is_empty() && !self.ending {
                         tracing::warn!(topic, %error, "publishing failed; trying again");
                     }
                     failed.push(id);
