@@ -58,9 +58,17 @@ impl World {
         let store = sqlite::open(&folder.path().join("test.db")).unwrap();
         let bus = in_process::new(SHARDS);
         let target = target(switches);
-        store.sync_targets("test", std::slice::from_ref(&target), Timestamp::now()).await.unwrap();
+        store
+            .sync_targets("test", std::slice::from_ref(&target), Timestamp::now())
+            .await
+            .unwrap();
         let shutdown = CancellationToken::new();
-        let deps = Deps { store: store.clone(), bus: bus.clone(), snapshot_shards: SHARDS, observer: None };
+        let deps = Deps {
+            store: store.clone(),
+            bus: bus.clone(),
+            snapshot_shards: SHARDS,
+            observer: None,
+        };
         let stop = shutdown.clone();
         tokio::spawn(async move { run(deps, &Settings::default(), stop).await.unwrap() });
 
@@ -79,7 +87,14 @@ impl World {
             };
             consumer.run(hear, stop).await.unwrap();
         });
-        Self { store, bus, target, told, shutdown, _folder: folder }
+        Self {
+            store,
+            bus,
+            target,
+            told,
+            shutdown,
+            _folder: folder,
+        }
     }
 
     /// Publishes the snapshot of a run in which these ports are open and the others closed, and
@@ -94,8 +109,17 @@ impl World {
             } else {
                 (PortState::Closed, Answer::Rst)
             };
-            let evidence = Evidence { answer, ttl: Some(64), rtt: None, probes: 2 };
-            PortVerdict { port: Port::tcp(port), state, evidence }
+            let evidence = Evidence {
+                answer,
+                ttl: Some(64),
+                rtt: None,
+                probes: 2,
+            };
+            PortVerdict {
+                port: Port::tcp(port),
+                state,
+                evidence,
+            }
         };
         let report = HostReport {
             state: HostState::Up,
@@ -118,9 +142,17 @@ impl World {
         };
         let id = Uuid::new_v5(&job.0, b"0");
         let trace = TraceParent::new(1, 1);
-        let meta = Meta { id, source: "/test".to_owned(), time: Timestamp::now(), trace };
+        let meta = Meta {
+            id,
+            source: "/test".to_owned(),
+            time: Timestamp::now(),
+            trace,
+        };
         let body = encode(&meta, &snapshot).unwrap();
-        self.bus.publish(&snapshot_shard(self.target.id, SHARDS), id, body).await.unwrap();
+        self.bus
+            .publish(&snapshot_shard(self.target.id, SHARDS), id, body)
+            .await
+            .unwrap();
     }
 
     async fn save_run(&self, run: u64, job: JobId) {
@@ -131,7 +163,11 @@ impl World {
             run,
             next_slot: now + SignedDuration::from_hours(1),
             now,
-            jobs: vec![JobRow { id: job, parts: 1, deadline: now + SignedDuration::from_mins(5) }],
+            jobs: vec![JobRow {
+                id: job,
+                parts: 1,
+                deadline: now + SignedDuration::from_mins(5),
+            }],
             outbox: Vec::new(),
         };
         self.store.save_run(new).await.unwrap();
@@ -146,7 +182,13 @@ impl World {
     /// What was told beside what was looked at. Every publish returns when it is handled, and what
     /// was decided is in the outbox by then; so the outbox is empty when all has been told.
     async fn rest(&mut self) -> usize {
-        while self.store.outbox_depth(portwatch_store::outbox::Topic::Change).await.unwrap() > 0 {
+        while self
+            .store
+            .outbox_depth(portwatch_store::outbox::Topic::Change)
+            .await
+            .unwrap()
+            > 0
+        {
             tokio::task::yield_now().await;
         }
         self.shutdown.cancel();
@@ -185,20 +227,49 @@ async fn a_snapshot_that_comes_twice_or_late_changes_nothing() {
 
 #[tokio::test]
 async fn with_history_off_only_the_state_is_kept_and_changes_are_still_told() {
-    let mut world = World::with(Switches { history: false, ..Switches::default() }).await;
+    let mut world = World::with(Switches {
+        history: false,
+        ..Switches::default()
+    })
+    .await;
     world.snapshot(1, &[]).await;
     world.snapshot(2, &[80]).await;
     assert!(world.next().await.1.notify);
-    assert_eq!(world.store.history(world.target.id, 10).await.unwrap().len(), 0);
-    assert_eq!(world.store.hosts(world.target.id).await.unwrap()[0].open().len(), 1);
+    assert_eq!(
+        world
+            .store
+            .history(world.target.id, 10)
+            .await
+            .unwrap()
+            .len(),
+        0
+    );
+    assert_eq!(
+        world.store.hosts(world.target.id).await.unwrap()[0]
+            .open()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
 async fn with_notify_off_history_grows_and_the_message_says_so() {
-    let mut world = World::with(Switches { notify: false, ..Switches::default() }).await;
+    let mut world = World::with(Switches {
+        notify: false,
+        ..Switches::default()
+    })
+    .await;
     world.snapshot(1, &[]).await;
     world.snapshot(2, &[80]).await;
     assert!(!world.next().await.1.notify);
     // The host's baseline and the port's opening.
-    assert_eq!(world.store.history(world.target.id, 10).await.unwrap().len(), 2);
+    assert_eq!(
+        world
+            .store
+            .history(world.target.id, 10)
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
 }

@@ -40,14 +40,27 @@ struct Receiver {
 /// A receiver that gives these answers, then 200 for ever.
 async fn receiver(answers: &[u16]) -> (String, mpsc::UnboundedReceiver<Request>) {
     let (requests, got) = mpsc::unbounded_channel();
-    let mut answers: Vec<_> = answers.iter().map(|&code| StatusCode::from_u16(code).unwrap()).collect();
+    let mut answers: Vec<_> = answers
+        .iter()
+        .map(|&code| StatusCode::from_u16(code).unwrap())
+        .collect();
     answers.reverse();
-    let state = Receiver { answers: Arc::new(Mutex::new(answers)), requests };
+    let state = Receiver {
+        answers: Arc::new(Mutex::new(answers)),
+        requests,
+    };
     let receive = async |State(state): State<Receiver>, headers: HeaderMap, body: Bytes| {
         state.requests.send((headers, body)).unwrap();
-        state.answers.lock().unwrap().pop().unwrap_or(StatusCode::OK)
+        state
+            .answers
+            .lock()
+            .unwrap()
+            .pop()
+            .unwrap_or(StatusCode::OK)
     };
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let app = Router::new().route("/", post(receive)).with_state(state);
     tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -66,23 +79,46 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = TempDir::new().unwrap();
         let store = sqlite::open(&folder.path().join("test.db")).unwrap();
-        Self { store, bus: in_process::new(1), shutdown: CancellationToken::new(), folder }
+        Self {
+            store,
+            bus: in_process::new(1),
+            shutdown: CancellationToken::new(),
+            folder,
+        }
     }
 
     fn start(&self, url: &str) -> tokio::task::JoinHandle<()> {
-        let webhook = WebhookSettings { url: url.to_owned(), secret: SECRET.to_owned().into() };
-        let settings = Settings { webhook: Some(webhook), ..Settings::default() };
+        let webhook = WebhookSettings {
+            url: url.to_owned(),
+            secret: SECRET.to_owned().into(),
+        };
+        let settings = Settings {
+            webhook: Some(webhook),
+            ..Settings::default()
+        };
         let channels = Arc::new(channels::configured(&settings).unwrap());
-        let deps = Deps { store: self.store.clone(), bus: self.bus.clone(), channels };
+        let deps = Deps {
+            store: self.store.clone(),
+            bus: self.bus.clone(),
+            channels,
+        };
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move { run(deps, &settings, shutdown).await.unwrap() })
     }
 
     async fn tell(&self, changes: &HostChanges) {
         let trace = TraceParent::new(7, 7);
-        let meta = Meta { id: changes.id(), source: "/test".to_owned(), time: Timestamp::now(), trace };
+        let meta = Meta {
+            id: changes.id(),
+            source: "/test".to_owned(),
+            time: Timestamp::now(),
+            trace,
+        };
         let body = encode(&meta, changes).unwrap();
-        self.bus.publish(&Route::Change, meta.id, body).await.unwrap();
+        self.bus
+            .publish(&Route::Change, meta.id, body)
+            .await
+            .unwrap();
     }
 }
 
@@ -90,7 +126,12 @@ impl World {
 fn changes(run: u64, notify: bool) -> HostChanges {
     let target = TargetId(Uuid::from_u128(1));
     let (ip, port) = (Ipv4Addr::LOCALHOST.into(), Port::tcp(80));
-    let evidence = Evidence { answer: Answer::SynAck, ttl: Some(64), rtt: None, probes: 2 };
+    let evidence = Evidence {
+        answer: Answer::SynAck,
+        ttl: Some(64),
+        rtt: None,
+        probes: 2,
+    };
     let (before, after) = (PortState::Closed, PortState::Open);
     HostChanges {
         target,
@@ -102,18 +143,36 @@ fn changes(run: u64, notify: bool) -> HostChanges {
         host_name: None,
         changes: vec![Change {
             id: ChangeId::of_port(target, ip, port, run),
-            transition: Transition::Port { port, before, after, evidence, expected: false },
+            transition: Transition::Port {
+                port,
+                before,
+                after,
+                evidence,
+                expected: false,
+            },
             at: Timestamp::now(),
         }],
     }
 }
 
 async fn next(got: &mut mpsc::UnboundedReceiver<Request>) -> (String, serde_json::Value) {
-    let (headers, body) = tokio::time::timeout(Duration::from_secs(30), got.recv()).await.unwrap().unwrap();
-    standardwebhooks::Webhook::new(SECRET).unwrap().verify(&body, &headers).unwrap();
+    let (headers, body) = tokio::time::timeout(Duration::from_secs(30), got.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    standardwebhooks::Webhook::new(SECRET)
+        .unwrap()
+        .verify(&body, &headers)
+        .unwrap();
     let trace = headers["traceparent"].to_str().unwrap();
-    assert!(trace.contains("00000000000000000000000000000007"), "the scan's trace goes on: {trace}");
-    (headers["webhook-id"].to_str().unwrap().to_owned(), serde_json::from_slice(&body).unwrap())
+    assert!(
+        trace.contains("00000000000000000000000000000007"),
+        "the scan's trace goes on: {trace}"
+    );
+    (
+        headers["webhook-id"].to_str().unwrap().to_owned(),
+        serde_json::from_slice(&body).unwrap(),
+    )
 }
 
 #[tokio::test]
@@ -131,7 +190,10 @@ async fn a_change_that_comes_twice_is_sent_once() {
     assert_ne!(first, second);
     world.shutdown.cancel();
     running.await.unwrap();
-    assert!(got.try_recv().is_err(), "neither the repetition nor what is muted was sent");
+    assert!(
+        got.try_recv().is_err(),
+        "neither the repetition nor what is muted was sent"
+    );
 }
 
 #[tokio::test]
