@@ -78,40 +78,14 @@ async fn exactly_one_of_each_change_whatever_is_killed() {
         "{}",
         String::from_utf8_lossy(&migrated.stderr)
     );
-    let start = |role: &str| Portwatch::start(&[role, "--config", &config], &[]);
-    let mut running: Vec<Portwatch> = ROLES.iter().map(|role| start(role)).collect();
+    let mut running: Vec<_> = ROLES.iter().map(|role| start(role, &config)).collect();
     applied(&servers, 1).await;
-
-    let mut told = Vec::new();
-    let mut listener = None;
-    // Each of the four is killed while a change is made, then again with the port the other way.
-    for round in 0..ROLES.len() * 2 {
-        let began = Instant::now();
-        let victim = round % ROLES.len();
-        running.remove(victim).kill().await;
-        let kind = match listener.take() {
-            None => {
-                listener = Some(Listener::start(port).await);
-                "port.opened"
-            }
-            Some(open) => {
-                Listener::stop(open).await;
-                "port.closed"
-            }
-        };
-        running.insert(victim, start(ROLES[victim]));
-        told.push(receiver.expect(kind, port).await);
-        eprintln!(
-            "{} killed: told once, after {:?}",
-            ROLES[victim],
-            began.elapsed()
-        );
-    }
+    let mut told = kill_each_in_turn(&mut running, &config, port, &mut receiver).await;
 
     tokio::task::spawn_blocking(restart_broker).await.unwrap();
-    listener = Some(Listener::start(port).await);
+    let listener = Listener::start(port).await;
     told.push(receiver.expect("port.opened", port).await);
-    listener.take().unwrap().stop().await;
+    listener.stop().await;
     tokio::task::spawn_blocking(restart_broker).await.unwrap();
     told.push(receiver.expect("port.closed", port).await);
 
@@ -131,4 +105,35 @@ async fn exactly_one_of_each_change_whatever_is_killed() {
         assert_eq!(code, Some(0), "{printed}");
     }
     known.stop().await;
+}
+
+fn start(role: &str, config: &str) -> Portwatch {
+    Portwatch::start(&[role, "--config", config], &[])
+}
+
+/// Kills each of the four while the port opens, and each while it closes. Ends with it closed.
+async fn kill_each_in_turn(
+    running: &mut Vec<Portwatch>,
+    config: &str,
+    port: u16,
+    receiver: &mut Receiver,
+) -> Vec<serde_json::Value> {
+    let mut told = Vec::new();
+    let mut listener = None;
+    for victim in [0, 1, 2, 3, 1, 0, 3, 2] {
+        let began = Instant::now();
+        running.remove(victim).kill().await;
+        let kind = if let Some(open) = listener.take() {
+            Listener::stop(open).await;
+            "port.closed"
+        } else {
+            listener = Some(Listener::start(port).await);
+            "port.opened"
+        };
+        running.insert(victim, start(ROLES[victim], config));
+        told.push(receiver.expect(kind, port).await);
+        let after = began.elapsed();
+        eprintln!("{} killed: told once, after {after:?}", ROLES[victim]);
+    }
+    told
 }

@@ -102,7 +102,7 @@ pub async fn broker(settings: &BrokerSettings) -> Finding {
         return Finding::new(
             "broker",
             Verdict::Note,
-            "broker.url is not set: only `portwatch up` and `portwatch scan` work",
+            "broker.url is not set: `portwatch up` and `portwatch scan` need none, the four services do",
         );
     }
     let bus = match settings.connect("doctor").await {
@@ -127,7 +127,8 @@ pub async fn broker(settings: &BrokerSettings) -> Finding {
 pub async fn database_and_clock(settings: &StoreSettings) -> (Finding, Finding) {
     let clock = clock(None);
     if settings.url.reveal().is_empty() {
-        let note = "store.url is not set: only `portwatch up` and `portwatch scan` work";
+        let note =
+            "store.url is not set: the scheduler, differ and notifier need it, nothing else does";
         return (Finding::new("database", Verdict::Note, note), clock);
     }
     let store = match settings.connect().await {
