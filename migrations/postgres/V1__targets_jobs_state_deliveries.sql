@@ -1,3 +1,10 @@
+-- One row: the id of this installation, which goes into every id that is told to somebody.
+CREATE TABLE installation (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    id       uuid    NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO installation DEFAULT VALUES;
+
 CREATE TABLE targets (
     id            uuid        PRIMARY KEY,
     source        text        NOT NULL,

@@ -1,5 +1,12 @@
 -- Times are microseconds since 1970 (UTC), ids are the 16 bytes of a UUID, addresses are text.
 
+-- One row: the id of this installation, which goes into every id that is told to somebody.
+CREATE TABLE installation (
+    only_row INTEGER PRIMARY KEY DEFAULT 1 CHECK (only_row = 1),
+    id       BLOB    NOT NULL DEFAULT (randomblob(16)) CHECK (length(id) = 16)
+) STRICT;
+INSERT INTO installation DEFAULT VALUES;
+
 CREATE TABLE targets (
     id            BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     source        TEXT    NOT NULL,

@@ -108,6 +108,7 @@ async fn mistakes_are_named_with_exit_code_2() {
             "ports go from 1 to 65535",
         ),
         (vec!["scan", "0.0.0.0/0"], "4294967296 addresses"),
+        (vec!["scan", "0.0.0.0"], "is not the address of a host"),
         (vec!["scan"], "TARGET"),
         (vec!["up"], "nothing to watch"),
         (vec!["up", "127.0.0.1", "--interval", "soon"], "soon"),

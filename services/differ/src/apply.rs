@@ -73,9 +73,19 @@ fn decide(
     trace: TraceParent,
     now: Timestamp,
 ) -> (Decided, Seen) {
-    let Loaded { target, hosts } = loaded;
+    let Loaded {
+        target,
+        newest_run,
+        hosts,
+    } = loaded;
     let mut decided = Decided::default();
     let mut seen = Vec::with_capacity(hosts.len());
+    if snapshot.run > newest_run {
+        // Of another database, or forged. Applied, it would make every real run look old.
+        metrics::counter!("portwatch_snapshot_unknown_run_total").increment(1);
+        tracing::warn!(job = %snapshot.job, run = snapshot.run, newest_run, "a snapshot of a run that was never made is left out");
+        return (decided, Seen::new(target.name, snapshot, seen));
+    }
     for (report, record) in snapshot.hosts.iter().zip(hosts) {
         let known = record.baseline.clone();
         let outcome = diff(&target, record, report, snapshot.run, snapshot.finished_at);

@@ -102,6 +102,10 @@ impl World {
     async fn snapshot(&self, run: u64, open: &[u16]) {
         let job = JobId::derive(self.target.id, run, 0);
         self.save_run(run, job).await;
+        self.publish(run, job, open).await;
+    }
+
+    async fn publish(&self, run: u64, job: JobId, open: &[u16]) {
         let verdict = |port: u16| {
             let is_open = open.contains(&port);
             let (state, answer) = if is_open {
@@ -272,4 +276,21 @@ async fn with_notify_off_history_grows_and_the_message_says_so() {
             .len(),
         2
     );
+}
+
+#[tokio::test]
+async fn a_snapshot_of_a_run_that_was_never_made_changes_nothing() {
+    let mut world = World::with(Switches::default()).await;
+    world.snapshot(1, &[22]).await;
+    let forged = JobId::derive(world.target.id, 1_000_000, 0);
+    world.publish(1_000_000, forged, &[22, 80]).await;
+    assert_eq!(
+        world.store.hosts(world.target.id).await.unwrap()[0].last_run,
+        1
+    );
+    world.snapshot(2, &[22, 80]).await;
+    let (kind, opened) = world.next().await;
+    assert_eq!(kind, ChangeKind::PortOpened);
+    assert_eq!(opened.job, JobId::derive(world.target.id, 2, 0));
+    assert_eq!(world.rest().await, 0);
 }

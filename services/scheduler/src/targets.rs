@@ -52,8 +52,14 @@ impl Source {
 /// # Errors
 /// If the store cannot be reached or refuses.
 pub async fn sync(store: &Store, source: Source, targets: &[Target]) -> Result<Synced, StoreError> {
+    let installation = store.installation().await?;
+    let own = |target: &Target| Target {
+        id: target.id.within(installation),
+        ..target.clone()
+    };
+    let targets: Vec<Target> = targets.iter().map(own).collect();
     let synced = store
-        .sync_targets(source.as_str(), targets, Timestamp::now())
+        .sync_targets(source.as_str(), &targets, Timestamp::now())
         .await?;
     tracing::info!(
         source = source.as_str(),

@@ -223,3 +223,16 @@ fn settings_of_a_target_are_checked() {
     let told = Source::Settings.targets(&twice).unwrap_err().to_string();
     assert!(told.contains("another target has this name"), "{told}");
 }
+
+#[tokio::test]
+async fn two_installations_share_no_id() {
+    let hour = SignedDuration::from_hours(1);
+    let mut one = World::with(&[target("here", hour)], 1).await;
+    let mut other = World::with(&[target("here", hour)], 1).await;
+    let (job, other_job) = (one.job().await, other.job().await);
+    assert_eq!(job.run, other_job.run);
+    assert_ne!(job.target, other_job.target);
+    assert_ne!(job.id, other_job.id);
+    one.shutdown.cancel();
+    other.shutdown.cancel();
+}

@@ -36,6 +36,13 @@ impl TargetId {
             format!("{source}\n{name}").as_bytes(),
         ))
     }
+
+    /// The id of the same target in one installation. Ids of jobs, changes and deliveries are made
+    /// from it, and receivers drop what they have seen: no two installations may share any.
+    #[must_use]
+    pub fn within(self, installation: Uuid) -> Self {
+        Self(Uuid::new_v5(&installation, self.0.as_bytes()))
+    }
 }
 
 impl fmt::Display for TargetId {
@@ -153,6 +160,14 @@ pub enum TargetError {
         /// How many addresses it has.
         hosts: u128,
     },
+    /// An address that is not of one host.
+    #[error("the target {name:?}: {ip} is not the address of a host")]
+    NotAHost {
+        /// The target's name.
+        name: String,
+        /// The address.
+        ip: IpAddr,
+    },
     /// Every address is excluded.
     #[error("the target {0:?} has no address left after its exclusions")]
     AllExcluded(String),
@@ -184,6 +199,9 @@ impl Target {
                 name: name(),
                 hosts,
             });
+        }
+        if let Some(ip) = self.addresses.iter().find_map(not_a_host) {
+            return Err(TargetError::NotAHost { name: name(), ip });
         }
         let has_name = self
             .addresses
@@ -222,4 +240,13 @@ impl Target {
             .flat_map(|range| range.iter())
             .map(|ip| ip.to_canonical())
     }
+}
+
+/// The address, if it was given by itself and can never be one host's.
+fn not_a_host(address: &Address) -> Option<IpAddr> {
+    let Address::Ip(ip) = *address else {
+        return None;
+    };
+    let is_broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    (ip.is_unspecified() || ip.is_multicast() || is_broadcast).then_some(ip)
 }

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use uuid::Uuid;
 
 /// A database that holds everything; what services hold is an `Arc` of it.
 pub type Store = Arc<dyn Database>;
@@ -37,6 +38,10 @@ pub trait Database:
     /// Asks the database for a sign of life and checks that its schema is the one this program
     /// was built for; the error says what is wrong.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// The id that this database was given when it was made. It goes into every id that is told, so
+    /// that two installations, or one that began anew, never tell two things under one id.
+    async fn installation(&self) -> Result<Uuid, StoreError>;
 
     /// The time by the database's clock, to compare with our own.
     async fn clock(&self) -> Result<Timestamp, StoreError>;

@@ -64,6 +64,7 @@ use deadpool_postgres::{Object, Pool, PoolError};
 use jiff::Timestamp;
 use tokio::time::error::Elapsed;
 use tokio_postgres::error::SqlState;
+use uuid::Uuid;
 
 pub use connect::connect;
 pub use migrate::{MigrationReport, migrate};
@@ -221,6 +222,15 @@ impl Database for Postgres {
             _ if found > needed => Err(StoreError::NewSchema { found, needed }),
             _ => Ok(()),
         }
+    }
+
+    async fn installation(&self) -> Result<Uuid, StoreError> {
+        transaction!(self, "reading the installation's id", |transaction| {
+            let row = transaction
+                .query_one("SELECT id FROM installation", &[])
+                .await?;
+            Ok(row.try_get(0)?)
+        })
     }
 
     async fn clock(&self) -> Result<Timestamp, StoreError> {

@@ -33,6 +33,8 @@ pub struct SnapshotPart {
 pub struct Loaded {
     /// The target, as it is now.
     pub target: Target,
+    /// The number of the newest run that was made for it.
+    pub newest_run: u64,
     /// One record for each host asked for, in that order; a new one where nothing is known.
     pub hosts: Vec<HostRecord>,
 }

@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::Mutex;
+use uuid::Uuid;
 
 pub use open::open;
 
@@ -132,6 +133,14 @@ impl Database for Sqlite {
             _ if found > needed => Err(StoreError::NewSchema { found, needed }),
             _ => Ok(()),
         }
+    }
+
+    async fn installation(&self) -> Result<Uuid, StoreError> {
+        self.transaction("reading the installation's id", |transaction| {
+            let id = transaction.query_row("SELECT id FROM installation", [], |row| row.get(0))?;
+            Ok(Uuid::from_bytes(id))
+        })
+        .await
     }
 
     async fn clock(&self) -> Result<Timestamp, StoreError> {

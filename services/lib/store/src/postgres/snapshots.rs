@@ -14,7 +14,7 @@ mod state;
 
 use super::{Postgres, Problem, outbox, rows};
 use crate::StoreError;
-use crate::columns::{ChangeColumns, assemble, cut};
+use crate::columns::{ChangeColumns, assemble, cut, number};
 use crate::snapshots::delta;
 use crate::snapshots::{Applied, Decide, HistoryRow, Loaded, SnapshotPart, Snapshots};
 
@@ -76,7 +76,7 @@ async fn apply(
     part: &SnapshotPart,
     decide: Decide,
 ) -> Result<Applied, Problem> {
-    let Some(target) = lock(transaction, part.target).await? else {
+    let Some((target, newest_run)) = lock(transaction, part.target).await? else {
         return Ok(Applied::NoTarget);
     };
     let now = cut(part.now);
@@ -99,7 +99,12 @@ async fn apply(
     )?;
     let stored = assemble(hosts, &ports)?;
     let hosts = delta::in_order(&stored, &part.hosts);
-    let decided = delta::decide(decide, Loaded { target, hosts }).map_err(Problem::Refused)?;
+    let loaded = Loaded {
+        target,
+        newest_run,
+        hosts,
+    };
+    let decided = delta::decide(decide, loaded).map_err(Problem::Refused)?;
     let delta = delta::delta(&stored, &part.hosts, &decided.hosts).map_err(Problem::Refused)?;
     state::save(transaction, part.target, &delta).await?;
     let changes = decided.history.iter();
@@ -112,18 +117,22 @@ async fn apply(
     Ok(Applied::Applied)
 }
 
-/// Reads the target and keeps every other part of it waiting until the transaction ends.
-async fn lock(transaction: &Transaction<'_>, target: TargetId) -> Result<Option<Target>, Problem> {
+/// Reads the target with its newest run, and keeps every other part of it waiting until the
+/// transaction ends.
+async fn lock(
+    transaction: &Transaction<'_>,
+    target: TargetId,
+) -> Result<Option<(Target, u64)>, Problem> {
     let sql = format!(
-        "SELECT {} FROM targets t WHERE id = $1 FOR NO KEY UPDATE",
+        "SELECT {}, t.run FROM targets t WHERE id = $1 FOR NO KEY UPDATE",
         rows::TARGET
     );
     let select = transaction.prepare_cached(&sql).await?;
-    let found = transaction.query_opt(&select, &[&target.0]).await?;
-    let found = found.as_ref().map(rows::target).transpose()?;
-    Ok(found
-        .map(crate::columns::TargetColumns::target)
-        .transpose()?)
+    let Some(found) = transaction.query_opt(&select, &[&target.0]).await? else {
+        return Ok(None);
+    };
+    let newest_run = number("run", found.try_get("run")?)?;
+    Ok(Some((rows::target(&found)?.target()?, newest_run)))
 }
 
 async fn is_new(

@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
 use super::{Problem, Sqlite, outbox, rows};
 use crate::StoreError;
 use crate::columns::{
-    ChangeColumns, EvidenceColumns, HostColumns, PortColumns, PortPart, assemble,
+    ChangeColumns, EvidenceColumns, HostColumns, PortColumns, PortPart, assemble, number,
 };
 use crate::snapshots::delta::{self, Delta};
 use crate::snapshots::{Applied, Decide, HistoryRow, Loaded, SnapshotPart, Snapshots};
@@ -70,7 +70,7 @@ fn apply(
     decide: Decide,
 ) -> Result<Applied, Problem> {
     let now = part.now.as_microsecond();
-    let Some(target) = find(transaction, part.target)? else {
+    let Some((target, newest_run)) = find(transaction, part.target)? else {
         return Ok(Applied::NoTarget);
     };
     let new = transaction
@@ -84,7 +84,12 @@ fn apply(
     }
     let stored = load(transaction, part.target, &part.hosts)?;
     let hosts = delta::in_order(&stored, &part.hosts);
-    let decided = delta::decide(decide, Loaded { target, hosts }).map_err(Problem::Refused)?;
+    let loaded = Loaded {
+        target,
+        newest_run,
+        hosts,
+    };
+    let decided = delta::decide(decide, loaded).map_err(Problem::Refused)?;
     let delta = delta::delta(&stored, &part.hosts, &decided.hosts).map_err(Problem::Refused)?;
     save_state(transaction, part.target, &delta)?;
     for (ip, change) in &decided.history {
@@ -99,15 +104,19 @@ fn apply(
     Ok(Applied::Applied)
 }
 
-fn find(transaction: &Transaction<'_>, target: TargetId) -> Result<Option<Target>, Problem> {
-    let sql = format!("SELECT {} FROM targets WHERE id = ?1", rows::TARGET);
+/// The target with its newest run.
+fn find(transaction: &Transaction<'_>, target: TargetId) -> Result<Option<(Target, u64)>, Problem> {
+    let sql = format!("SELECT {}, run FROM targets WHERE id = ?1", rows::TARGET);
     let found = transaction
         .prepare_cached(&sql)?
-        .query_row([target.0.as_bytes()], rows::target)
+        .query_row([target.0.as_bytes()], |row| {
+            Ok((rows::target(row)?, row.get::<_, i64>("run")?))
+        })
         .optional()?;
-    Ok(found
-        .map(crate::columns::TargetColumns::target)
-        .transpose()?)
+    let Some((columns, run)) = found else {
+        return Ok(None);
+    };
+    Ok(Some((columns.target()?, number("run", run)?)))
 }
 
 fn load(
