@@ -80,9 +80,16 @@ async fn round(store: &Store, settings: &Settings, wake: &Notify) -> Result<Dura
     let mut saved = stream::iter(due)
         .map(|due| save(store, settings, due))
         .buffer_unordered(CONCURRENCY);
+    let mut late = 0_u32;
     while let Some(result) = saved.next().await {
-        result?;
+        late += u32::from(result? > 0);
         wake.notify_one();
+    }
+    if late > 0 {
+        tracing::warn!(
+            targets = late,
+            "scans are late: the last ones took longer than the interval, or nothing was scheduling or scanning"
+        );
     }
     if claimed == settings.claim_limit as usize {
         return Ok(Duration::ZERO);
@@ -94,7 +101,8 @@ async fn round(store: &Store, settings: &Settings, wake: &Notify) -> Result<Dura
     Ok(until.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
 }
 
-async fn save(store: &Store, settings: &Settings, due: DueTarget) -> Result<(), ClaimError> {
+/// Saves the run of a target; returns how many slots had passed unused.
+async fn save(store: &Store, settings: &Settings, due: DueTarget) -> Result<u64, ClaimError> {
     let DueTarget {
         target,
         slot,
@@ -115,14 +123,7 @@ async fn save(store: &Store, settings: &Settings, due: DueTarget) -> Result<(), 
     };
     let jobs = cut::jobs(&target, plan, &Known { resolved, open });
     let missed = due::slots_missed(slot, target.interval, now);
-    if missed > 0 {
-        metrics::counter!("portwatch_slot_missed_total").increment(missed);
-        tracing::warn!(
-            target = target.name,
-            missed,
-            "the last scan took longer than the interval, or nothing was scheduling"
-        );
-    }
+    metrics::counter!("portwatch_slot_missed_total").increment(missed);
     let new = NewRun {
         target: target.id,
         slot,
@@ -143,7 +144,7 @@ async fn save(store: &Store, settings: &Settings, due: DueTarget) -> Result<(), 
         metrics::counter!("portwatch_job_made_total").increment(jobs.len() as u64);
         tracing::debug!(target = target.name, run, jobs = jobs.len(), "run made");
     }
-    Ok(())
+    Ok(missed)
 }
 
 fn message(job: &Job) -> Result<OutboxMessage, EncodeError> {

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings::{ConfigArgument, Settings};
 
-/// What is logged if the settings do not say.
-const LOG: &str = "info,lapin=warn,refinery_core=warn";
+/// What is logged if the settings do not say. What the drivers log is in our own lines already.
+const LOG: &str = "info,lapin=off,deadpool_postgres=off,tokio_postgres=warn,refinery_core=warn";
 
 // No doc comment: clap would print it in the place of what each role is for.
 #[derive(clap::Args)]

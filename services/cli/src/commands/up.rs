@@ -49,7 +49,7 @@ pub struct Arguments {
     #[arg(long, value_name = "SPEC", default_value = "top1000")]
     ports: String,
     /// Time from one scan to the next: 30s, 5m, 1h
-    #[arg(long, value_name = "TIME", default_value = "5m")]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_interval)]
     interval: SignedDuration,
     /// The most probes per second for each target
     #[arg(long, value_name = "PPS", default_value_t = 1000)]
@@ -116,6 +116,10 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     end.cancel();
     printer.line("stopped; what changes until the next start is told then");
     Ok(ExitCode::SUCCESS)
+}
+
+fn parse_interval(text: &str) -> Result<SignedDuration, &'static str> {
+    text.parse().map_err(|_| "write it as 30s, 5m or 1h")
 }
 
 impl Arguments {

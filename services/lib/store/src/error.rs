@@ -3,8 +3,9 @@
 /// An error of a store; the text says what was tried.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database could not be reached, or did not answer in time. Trying again may help.
-    #[error("{tried}: the database is not reachable: {cause}")]
+    /// The database could not be reached, did not answer in time, or has no room. Trying again may
+    /// help.
+    #[error("{tried}: the database cannot be used now: {cause}")]
     Unavailable {
         /// What was tried.
         tried: &'static str,

@@ -124,6 +124,8 @@ impl Database for Sqlite {
     async fn check(&self) -> Result<(), StoreError> {
         let found = self
             .transaction("checking the data file", |transaction| {
+                // A write that changes nothing: a full disk can still be read.
+                transaction.execute("UPDATE installation SET id = id", [])?;
                 open::schema_version(transaction)
             })
             .await?;

@@ -42,7 +42,7 @@ pub fn channel(settings: &WebhookSettings) -> Result<Channel, InvalidChannel> {
     let url: Url = settings
         .url
         .parse()
-        .map_err(|error| invalid(format!("url: {error}")))?;
+        .map_err(|error| invalid(format!("url: {error}: write http://… or https://…")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(invalid(
             "url: it must begin with http:// or https://".to_owned(),

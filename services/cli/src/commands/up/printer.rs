@@ -1,18 +1,19 @@
 //! What `portwatch up` prints.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portwatch_differ::{HostSeen, Seen};
+use portwatch_domain::job::JobId;
 use portwatch_domain::ports::{Port, PortSet, service_name};
 use portwatch_domain::snapshot::{HostState, Method};
 use portwatch_domain::target::Target;
-use portwatch_scanner::JobProgress;
+use portwatch_scanner::{JobProgress, Progress};
 use tokio::sync::broadcast;
 
 /// Targets and ports that are listed one by one; beyond that they are counted.
@@ -74,6 +75,10 @@ impl Printer {
                 target.name,
                 count(ports, "port")
             ));
+            if let Some(takes) = longer_than_interval(target) {
+                let rate = target.rate;
+                self.line(&format!("    a scan takes about {takes:#} at {rate} probes per second, longer than the interval: raise --rate or --interval, or watch fewer ports"));
+            }
         }
         if targets.len() > LISTED {
             self.line(&format!("  and {} more", targets.len() - LISTED));
@@ -133,21 +138,43 @@ impl Printer {
         }
     }
 
-    /// Moves the bar as scans go on.
+    /// Moves the bar as scans go on; it shows all that are out.
     pub async fn follow(&self, mut progress: broadcast::Receiver<JobProgress>) {
+        let mut out: HashMap<JobId, Progress> = HashMap::new();
         loop {
             match progress.recv().await {
-                Ok(job) => {
-                    self.bar.set_length(job.progress.total);
-                    self.bar.set_position(job.progress.done);
-                    self.bar
-                        .set_message(format!("scanning, {} open", job.progress.open));
+                Ok(job) if job.progress.done < job.progress.total => {
+                    out.insert(job.job, job.progress);
                 }
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Ok(job) => {
+                    out.remove(&job.job);
+                }
+                Err(broadcast::error::RecvError::Lagged(_)) => continue,
                 Err(broadcast::error::RecvError::Closed) => return,
             }
+            let open: u32 = out.values().map(|progress| progress.open).sum();
+            self.bar.set_length(out.values().map(|p| p.total).sum());
+            self.bar.set_position(out.values().map(|p| p.done).sum());
+            self.bar.set_message(match out.len() {
+                0 => "waiting".to_owned(),
+                1 => format!("scanning, {open} open"),
+                scans => format!("{scans} scans, {open} open"),
+            });
         }
     }
+}
+
+/// About how long one scan takes at the target's rate, if that is longer than its interval.
+fn longer_than_interval(target: &Target) -> Option<SignedDuration> {
+    let hosts: u128 = target
+        .addresses
+        .iter()
+        .map(|address| address.range().map_or(1, |range| range.len()))
+        .sum();
+    let probes = hosts.saturating_mul(target.ports.len() as u128);
+    let seconds = i64::try_from(probes / u128::from(target.rate.max(1))).unwrap_or(i64::MAX);
+    let takes = SignedDuration::from_secs(seconds);
+    (takes > target.interval).then_some(takes)
 }
 
 fn time(at: Timestamp) -> String {
