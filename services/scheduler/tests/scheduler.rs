@@ -188,6 +188,10 @@ fn settings_of_a_target_are_checked() {
     };
     for (told, expected) in [
         (
+            told(|t| t.addresses = List(vec!["0.0.0.0".to_owned()])),
+            "0.0.0.0 is not the address of a host",
+        ),
+        (
             told(|t| t.addresses = List(vec!["a;b".to_owned()])),
             "target \"web\": addresses: \"a;b\" is not a target",
         ),
