@@ -30,7 +30,7 @@ pub use engine::{Progress, Rejected};
 pub use route::source_towards;
 pub use scan::{Scan, ScanError, Scanner, method};
 pub use service::{Deps, JobProgress, ServiceError};
-pub use settings::{MethodSetting, Settings};
+pub use settings::{MethodSetting, Retries, Settings};
 
 /// Runs until the token is cancelled, then finishes the jobs in hand or, after a grace, hands them back. Any
 /// number of scanners may share a zone.

@@ -25,6 +25,35 @@ pub enum MethodSetting {
     Connect,
 }
 
+/// How often a probe without an answer is sent again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retries {
+    /// As often as the loss that is measured asks for, until there is a verdict.
+    #[default]
+    Auto,
+    /// At most so often, then the port stays unknown.
+    Most(u8),
+}
+
+/// The most that [`Retries::Most`] takes.
+const MOST_RETRIES: u8 = 10;
+
+impl FromStr for Retries {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        match text.parse() {
+            Ok(most) if most <= MOST_RETRIES => Ok(Self::Most(most)),
+            _ => Err(format!(
+                "{text:?} is neither \"auto\" nor a number from 0 to {MOST_RETRIES}"
+            )),
+        }
+    }
+}
+
 /// The `[scanner]` section.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
@@ -44,6 +73,9 @@ pub struct Settings {
     pub rate_per_network: NonZeroU32,
     /// The most probes per second to one host.
     pub rate_per_host: NonZeroU32,
+    /// How often a probe without an answer is sent again.
+    #[serde(deserialize_with = "parsed")]
+    pub retries: Retries,
     /// Addresses, blocks and ranges to which no packet goes, whatever the jobs say.
     pub exclude: List<IpRange>,
     /// A host with more open ports than this answers *open* on everything, and is not judged.
@@ -64,6 +96,7 @@ impl Default for Settings {
             rate: rate(20_000),
             rate_per_network: rate(10_000),
             rate_per_host: rate(5_000),
+            retries: Retries::Auto,
             exclude: List::default(),
             max_open_ports: 500,
             connections: 512,
