@@ -92,6 +92,7 @@ impl ChangeWire {
                 after,
                 evidence,
                 expected,
+                service: _,
             } => {
                 wire.protocol = Some(Text(port.protocol));
                 wire.port = Some(NonZeroPort(port.number));
@@ -184,6 +185,7 @@ fn port_transition(wire: &ChangeWire) -> Result<Transition, Misfit> {
         after,
         evidence: evidence.try_into()?,
         expected: wire.expected.ok_or_else(|| missing("expected"))?,
+        service: None,
     })
 }
 

@@ -149,6 +149,7 @@ impl TryFrom<HostWire> for HostReport {
                 state: verdict.state.0,
                 evidence: evidence
                     .map_err(|misfit: Misfit| misfit.below(&format!("ports[{at}]")))?,
+                service: None,
             });
         }
         Ok(Self {

@@ -147,7 +147,7 @@ prop_compose! {
     ) -> HostReport {
         let told: PortSet = verdicts.keys().copied().collect();
         let filtered = filtered.difference(&told);
-        let verdict = |(port, (state, evidence))| PortVerdict { port, state, evidence };
+        let verdict = |(port, (state, evidence))| PortVerdict { port, state, evidence, service: None };
         HostReport {
             ip,
             name,
@@ -217,6 +217,7 @@ fn transition() -> impl Strategy<Value = Transition> {
                 after,
                 evidence,
                 expected,
+                service: None,
             },
         );
     let states = [HostState::Up, HostState::Down, HostState::Unknown];

@@ -78,6 +78,7 @@ fn long_changes(count: usize) -> Notification {
                 probes: u16::MAX,
             },
             expected: false,
+            service: None,
         },
         at,
     };

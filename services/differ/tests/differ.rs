@@ -123,6 +123,7 @@ impl World {
                 port: Port::tcp(port),
                 state,
                 evidence,
+                service: None,
             }
         };
         let report = HostReport {

@@ -149,6 +149,7 @@ fn changes(run: u64, notify: bool) -> HostChanges {
                 after,
                 evidence,
                 expected: false,
+                service: None,
             },
             at: Timestamp::now(),
         }],

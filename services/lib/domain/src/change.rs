@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::job::JobId;
 use crate::ports::Port;
-use crate::snapshot::{Evidence, HostState, PortState};
+use crate::snapshot::{Evidence, HostState, PortState, Service};
 use crate::spelling::words;
 use crate::target::TargetId;
 
@@ -69,7 +69,7 @@ words!(
 );
 
 /// From which state to which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transition {
     /// Of one port.
     Port {
@@ -83,6 +83,8 @@ pub enum Transition {
         evidence: Evidence,
         /// Whether the port should be in this state, by the target's expected ports.
         expected: bool,
+        /// What listens there, if the port opened and was asked.
+        service: Option<Service>,
     },
     /// Of the host.
     Host {

@@ -4,6 +4,7 @@
 //! hosts, so that a job that is run twice makes parts that stand for the same hosts.
 
 mod evidence;
+pub mod service;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use crate::spelling::words;
 use crate::target::TargetId;
 
 pub use evidence::{Answer, Evidence};
+pub use service::Service;
 
 /// How many hosts of a job go into one part of its snapshot.
 pub const PART_HOSTS: usize = 32;
@@ -72,7 +74,7 @@ words!(
 words!(Method, "scan method", Syn = "syn", Connect = "connect");
 
 /// One port, verified and told by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortVerdict {
     /// The port.
     pub port: Port,
@@ -80,6 +82,8 @@ pub struct PortVerdict {
     pub state: PortState,
     /// Why.
     pub evidence: Evidence,
+    /// What listens there, if the port is open and was asked.
+    pub service: Option<Service>,
 }
 
 /// What was seen of one host.

@@ -76,6 +76,7 @@ impl Engine {
                     port,
                     state,
                     evidence,
+                    service: None,
                 }),
                 _ if state == PortState::Filtered => filtered.insert(port),
                 _ => {}

@@ -46,6 +46,7 @@ fn scan(job: &Job, open: impl Fn(u16) -> bool) -> Scan {
         port: Port::tcp(port),
         state: PortState::Open,
         evidence,
+        service: None,
     };
     let report = |host: &JobHost| HostReport {
         state: HostState::Up,

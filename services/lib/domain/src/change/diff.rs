@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Change, ChangeId, HostRecord, PortRecord, Transition};
 use crate::ports::{Port, PortSet};
-use crate::snapshot::{HostReport, HostState, PortState, PortVerdict};
+use crate::snapshot::{HostReport, HostState, PortState, PortVerdict, Service};
 use crate::target::Target;
 
 /// What a report did to a host's record.
@@ -124,12 +124,14 @@ fn port_transition(
                 last_seen: at,
                 transition: 1,
                 evidence: verdict.evidence,
+                service: verdict.service.clone(),
             },
         );
         return Some(port_change(target, host, verdict, before, at));
     };
     record.last_seen = record.last_seen.max(at);
     record.evidence = verdict.evidence;
+    remember_service(record, verdict, before);
     if before == verdict.state {
         return None;
     }
@@ -137,6 +139,23 @@ fn port_transition(
     record.since = at;
     record.transition += 1;
     Some(port_change(target, host, verdict, before, at))
+}
+
+/// A sweep does not ask what is open anyway, so what is known stays until the port closes.
+fn remember_service(record: &mut PortRecord, verdict: &PortVerdict, before: PortState) {
+    let told = service_of(verdict);
+    let stays_open = before == PortState::Open && verdict.state == PortState::Open;
+    if !stays_open || told.is_some() {
+        record.service = told;
+    }
+}
+
+/// Nothing listens on a port that is not open, whatever a verdict says.
+fn service_of(verdict: &PortVerdict) -> Option<Service> {
+    verdict
+        .service
+        .clone()
+        .filter(|_| verdict.state == PortState::Open)
 }
 
 fn port_change(
@@ -156,6 +175,7 @@ fn port_change(
             after: verdict.state,
             evidence: verdict.evidence,
             expected: is_expected(target, port, verdict.state),
+            service: service_of(verdict),
         },
         at,
     }

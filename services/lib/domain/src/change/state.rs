@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use crate::ports::{Port, PortSet};
-use crate::snapshot::{Evidence, HostState, PortState};
+use crate::snapshot::{Evidence, HostState, PortState, Service};
 
 /// What is remembered of a port that is or has been open, or that an alert once concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct PortRecord {
     pub transition: u64,
     /// The evidence for the state.
     pub evidence: Evidence,
+    /// What listened there when it was last asked, while the port is open.
+    pub service: Option<Service>,
 }
 
 /// What is remembered of one address of a target.

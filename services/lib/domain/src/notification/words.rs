@@ -4,33 +4,32 @@
 mod tests;
 
 use crate::change::{Change, ChangeKind, HostChanges, Transition};
-use crate::ports::service_name;
-use crate::snapshot::{Answer, Evidence, HostState, PortState};
+use crate::ports::{Port, service_name};
+use crate::snapshot::{Answer, Evidence, HostState, PortState, Service};
 
 /// One change of a host as a sentence without an end: `192.0.2.7: port 22/tcp (ssh) opened`.
 pub fn sentence(host: &str, change: &Change) -> String {
-    match change.transition {
+    match &change.transition {
         Transition::Port {
             port,
             after,
             evidence,
             expected,
+            service,
             ..
         } => {
-            let service = service_name(port)
-                .map(|name| format!(" ({name})"))
-                .unwrap_or_default();
+            let service = in_brackets(*port, service.as_ref());
             let what = match after {
                 PortState::Open => "opened",
                 PortState::Filtered => "is now filtered",
                 PortState::Closed | PortState::Unknown => "closed",
             };
-            let note = if expected { ", as expected" } else { "" };
+            let note = if *expected { ", as expected" } else { "" };
             let number = port.number;
             let protocol = port.protocol;
             format!(
                 "{host}: port {number}/{protocol}{service} {what}{note} — {}",
-                why(&evidence)
+                why(evidence)
             )
         }
         Transition::Host { suspect: true, .. } => {
@@ -78,6 +77,30 @@ pub fn summary(changes: &HostChanges) -> String {
                 parts.join(", ")
             )
         }
+    }
+}
+
+/// Of what the other side says, a line shows at most so many characters.
+const MOST_SAID: usize = 80;
+
+/// What listens there, as far as is known: ` (ssh: OpenSSH_9.2p1)`. A name that nothing but the number suggests
+/// stands alone.
+fn in_brackets(port: Port, service: Option<&Service>) -> String {
+    let usual = service_name(port);
+    let name = service.and_then(Service::proven_name).or(usual);
+    let said = service.and_then(Service::description).map(cut);
+    match (name, said) {
+        (Some(name), Some(said)) => format!(" ({name}: {said})"),
+        (None, Some(said)) => format!(" ({said})"),
+        (Some(name), None) => format!(" ({name})"),
+        (None, None) => String::new(),
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MOST_SAID) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

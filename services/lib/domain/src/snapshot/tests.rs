@@ -20,6 +20,7 @@ fn verdict(port: Port, state: PortState) -> PortVerdict {
         port,
         state,
         evidence: EVIDENCE,
+        service: None,
     }
 }
 

@@ -43,6 +43,7 @@ impl ChangeColumns {
                 after,
                 evidence,
                 expected,
+                service: _,
             } => {
                 let part = PortPart {
                     protocol: port.protocol.to_string(),
@@ -81,6 +82,7 @@ impl ChangeColumns {
                 after: parse("after", &self.after)?,
                 evidence: part.evidence.evidence()?,
                 expected: part.expected,
+                service: None,
             },
             None => Transition::Host {
                 before: parse("before", &self.before)?,

@@ -133,6 +133,7 @@ impl PortColumns {
             last_seen: self.last_seen,
             transition: number("transition", self.transition)?,
             evidence: self.evidence.evidence()?,
+            service: None,
         };
         Ok((port, record))
     }

@@ -106,6 +106,7 @@ pub fn report(ip: IpAddr, open: &str) -> HostReport {
             PortState::Closed
         },
         evidence: evidence(),
+        service: None,
     };
     let covered = ports("22,80,443");
     HostReport {

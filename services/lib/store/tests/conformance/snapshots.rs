@@ -68,6 +68,7 @@ fn records() -> Vec<HostRecord> {
         last_seen: at(n + 1),
         transition: u64::try_from(n).unwrap(),
         evidence,
+        service: None,
     };
     let full = HostRecord {
         ip: "fd00:198:18::1".parse().unwrap(),
@@ -113,6 +114,7 @@ fn history() -> Vec<HistoryRow> {
         after: PortState::Open,
         evidence: evidence(),
         expected: true,
+        service: None,
     };
     let host_change = Transition::Host {
         before: HostState::Unknown,
@@ -232,6 +234,7 @@ fn with_change_of(port: Port) -> Decide {
             after: PortState::Open,
             evidence: evidence(),
             expected: false,
+            service: None,
         };
         let id = ChangeId::of_port(target, ip(1), port, 1);
         decided.history.push((

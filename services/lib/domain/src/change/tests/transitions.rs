@@ -166,6 +166,7 @@ fn kinds_and_news() {
                 probes: 3,
             },
             expected: false,
+            service: None,
         });
         assert_eq!(change.kind(), kind, "{before} to {after}");
         assert_eq!(change.is_news(), is_news, "{before} to {after}");

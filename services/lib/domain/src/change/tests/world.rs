@@ -74,6 +74,7 @@ pub fn seen(covered: &str, open: &str, closed: &str, filtered: &str, summed: &st
             port,
             state,
             evidence: evidence(state, 2),
+            service: None,
         })
     });
     let report = HostReport {
@@ -164,6 +165,7 @@ fn report_of_ports() -> impl Strategy<Value = HostReport> {
             port,
             state,
             evidence: evidence(state, probes),
+            service: None,
         };
         HostReport {
             state: HostState::Up,

@@ -32,6 +32,7 @@ fn of_port(port: Port, after: PortState, answer: Answer, expected: bool) -> Chan
             probes: 12,
         },
         expected,
+        service: None,
     })
 }
 
