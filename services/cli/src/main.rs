@@ -1,6 +1,7 @@
 //! The `portwatch` command. Each subcommand is one file in `commands/` and one line in [`Command`].
 
 mod commands;
+mod printable;
 mod settings;
 
 use std::process::ExitCode;
