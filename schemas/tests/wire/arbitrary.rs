@@ -65,6 +65,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     let answer = prop_oneof![
         Just(Answer::SynAck),
         Just(Answer::Rst),
+        Just(Answer::UdpReply),
         Just(Answer::NoResponse),
         any::<u8>().prop_map(Answer::IcmpUnreachable),
     ];

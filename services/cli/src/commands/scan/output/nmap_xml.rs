@@ -167,6 +167,7 @@ fn reason(seen: &Seen<'_>, row: &Row<'_>) -> &'static str {
         None | Some(Answer::NoResponse) => "no-response",
         Some(Answer::SynAck) => "syn-ack",
         Some(Answer::Rst) => "reset",
+        Some(Answer::UdpReply) => "udp-response",
         Some(Answer::IcmpUnreachable(code)) => match (code, seen.report.ip.is_ipv6()) {
             (0, _) => "net-unreach",
             (1, false) | (3, true) => "host-unreach",
