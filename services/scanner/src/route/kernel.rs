@@ -1,0 +1,266 @@
+//! What is known of the kernel's routing: read whole once, then kept up to date.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::message::{self, Decision};
+use super::neighbours::{Links, Neighbours};
+use super::netlink::{Message, Questions};
+use super::table::{Hop, Table};
+use super::{Path, RouteError, Via};
+
+/// Next-hop objects, since Linux 5.3. From linux/rtnetlink.h.
+const RTM_NEWNEXTHOP: u16 = 104;
+const RTM_DELNEXTHOP: u16 = 105;
+
+/// How often a table that changes while it is read is read again.
+const TRIES: usize = 8;
+
+const FAMILIES: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+];
+
+/// Links, neighbours and routing decisions.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    links: Links,
+    neighbours: Neighbours,
+    table: Table,
+}
+
+impl Kernel {
+    pub(super) fn new() -> Self {
+        Self {
+            links: Links::default(),
+            neighbours: Neighbours::default(),
+            table: Table::new(),
+        }
+    }
+
+    /// Reads everything. What changes from now on comes as notifications; entries missing since a table kept
+    /// changing do too, except for routes, without which nothing is remembered by stretch.
+    pub(super) fn read(&mut self, questions: &mut Questions) -> Result<(), RouteError> {
+        self.links.clear();
+        self.neighbours.clear();
+        read(questions, "links", libc::RTM_GETLINK, None, |payload| {
+            message::link(payload).map(|link| self.links.update(link));
+        })?;
+        read(
+            questions,
+            "neighbours",
+            libc::RTM_GETNEIGH,
+            None,
+            |payload| {
+                message::neighbour(payload).map(|neighbour| self.neighbours.update(neighbour));
+            },
+        )?;
+        if self.table.is_too_large() {
+            self.table.forget();
+            return Ok(());
+        }
+        self.table = Table::new();
+        let mut is_whole = true;
+        for family in &FAMILIES {
+            for (name, kind) in [("routes", libc::RTM_GETROUTE), ("rules", libc::RTM_GETRULE)] {
+                is_whole &= read(questions, name, kind, Some(family), |payload| {
+                    if let Some(selector) = message::selector(payload) {
+                        self.table.cut(selector);
+                    }
+                })?;
+            }
+        }
+        self.table.read(is_whole);
+        Ok(())
+    }
+
+    /// Reads the routes again if some were missing.
+    pub(super) fn complete(&mut self, questions: &mut Questions) -> Result<(), RouteError> {
+        if self.table.is_wanting() {
+            self.read(questions)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a notification. True if it may change the path to some destination.
+    pub(super) fn apply(&mut self, message: &Message<'_>) -> bool {
+        let payload = message.payload;
+        match message.kind {
+            libc::RTM_NEWNEIGH | libc::RTM_DELNEIGH => {
+                return self.apply_neighbour(payload, message.kind == libc::RTM_DELNEIGH);
+            }
+            libc::RTM_NEWLINK | libc::RTM_DELLINK => {
+                let changed = message::link(payload).is_some_and(|link| {
+                    if message.kind == libc::RTM_NEWLINK {
+                        self.links.update(link)
+                    } else {
+                        self.links.remove(link)
+                    }
+                });
+                if !changed {
+                    return false;
+                }
+            }
+            libc::RTM_NEWROUTE | libc::RTM_NEWRULE => {
+                if let Some(selector) = message::selector(payload) {
+                    self.table.cut(selector);
+                }
+            }
+            libc::RTM_DELROUTE
+            | libc::RTM_DELRULE
+            | libc::RTM_NEWADDR
+            | libc::RTM_DELADDR
+            | RTM_NEWNEXTHOP
+            | RTM_DELNEXTHOP => {}
+            _ => return false,
+        }
+        self.table.forget();
+        true
+    }
+
+    fn apply_neighbour(&mut self, payload: &[u8], is_gone: bool) -> bool {
+        let Some((neighbour, address)) = message::neighbour(payload) else {
+            return false;
+        };
+        let address = address.filter(|_| !is_gone);
+        let changed = self.neighbours.update((neighbour, address));
+        // The kernel may choose among gateways by whether they answer.
+        if changed && self.table.uses(neighbour.1) {
+            self.table.forget();
+        }
+        changed
+    }
+
+    /// The path to the destination.
+    pub(super) fn path(
+        &mut self,
+        questions: &mut Questions,
+        destination: IpAddr,
+    ) -> Result<Path, RouteError> {
+        let hop = match self.table.get(destination) {
+            Some(hop) => hop,
+            None => {
+                let (hop, of_one) = ask(questions, destination, self.table.by_source())?;
+                self.table.remember(destination, hop, of_one);
+                hop
+            }
+        };
+        match hop {
+            Hop::Refused(errno) => Err(RouteError::None {
+                destination,
+                source: io::Error::from_raw_os_error(errno),
+            }),
+            Hop::Kernel { source } => Ok(Path {
+                source,
+                via: Via::Kernel,
+            }),
+            Hop::Link {
+                source,
+                interface,
+                gateway,
+            } => Ok(Path {
+                source,
+                via: self
+                    .ethernet(interface, gateway.unwrap_or(destination))
+                    .unwrap_or(Via::Kernel),
+            }),
+        }
+    }
+
+    fn ethernet(&self, interface: u32, next: IpAddr) -> Option<Via> {
+        Some(Via::Ethernet {
+            interface,
+            from: self.links.address(interface)?,
+            to: self.neighbours.address(interface, next)?,
+        })
+    }
+}
+
+/// Reads one table, again if it changed meanwhile. False if it did so each time.
+fn read(
+    questions: &mut Questions,
+    table: &'static str,
+    kind: u16,
+    family: Option<&IpAddr>,
+    mut take: impl FnMut(&[u8]),
+) -> Result<bool, RouteError> {
+    for _ in 0..TRIES {
+        match questions.dump(kind, &message::table_request(family), &mut take) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            // A kernel without this family, or without rules, has an empty table.
+            Err(error) if is_missing(&error) => return Ok(true),
+            Err(source) => return Err(RouteError::Table { table, source }),
+        }
+    }
+    Ok(false)
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EOPNOTSUPP | libc::EAFNOSUPPORT)
+    )
+}
+
+/// The kernel's decision for a destination, and whether it is for this one alone.
+fn ask(
+    questions: &mut Questions,
+    destination: IpAddr,
+    by_source: bool,
+) -> Result<(Hop, bool), RouteError> {
+    let mut ask = |source| {
+        let request = message::route_request(destination, source);
+        questions.ask(libc::RTM_GETROUTE, &request, message::decision)
+    };
+    let decided = ask(None).and_then(|first| {
+        let source = first
+            .source
+            .filter(|source| !source.is_unspecified())
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))?;
+        // As for any socket without an address, the route gives the source. Rules that go by the source are for
+        // the packets, which have it.
+        if by_source && first.kind == libc::RTN_UNICAST {
+            return ask(Some(source)).map(|second| (second, source));
+        }
+        Ok((first, source))
+    });
+    match decided {
+        Ok((decision, source)) => Ok((hop(decision, source), decision.of_one)),
+        Err(error) => match error.raw_os_error() {
+            Some(errno) if is_refusal(errno) => Ok((Hop::Refused(errno), false)),
+            _ => Err(RouteError::Ask {
+                destination,
+                source: error,
+            }),
+        },
+    }
+}
+
+fn hop(decision: Decision, source: IpAddr) -> Hop {
+    match decision.interface {
+        Some(interface) if decision.kind == libc::RTN_UNICAST && !decision.is_wrapped => {
+            Hop::Link {
+                source,
+                interface,
+                gateway: decision.gateway,
+            }
+        }
+        _ => Hop::Kernel { source },
+    }
+}
+
+/// No route or a throw route, `unreachable`, `prohibit`, `blackhole`; no address of ours; no such family here.
+fn is_refusal(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::ENETUNREACH
+            | libc::EHOSTUNREACH
+            | libc::ENETDOWN
+            | libc::EACCES
+            | libc::EINVAL
+            | libc::EADDRNOTAVAIL
+            | libc::EOPNOTSUPP
+            | libc::EAFNOSUPPORT
+    )
+}

@@ -1,0 +1,1 @@
+//! In network namespaces of the tests' own.
