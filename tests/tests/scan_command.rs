@@ -1,6 +1,6 @@
 //! `portwatch scan`: targets from lists, each output format, and what Ctrl-C leaves.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::process::{Output, Stdio};
 

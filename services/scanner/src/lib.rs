@@ -8,8 +8,10 @@ pub mod capability;
 mod connect;
 mod drive;
 mod engine;
+pub mod detect;
 mod exclude;
 mod parts;
+pub mod privilege;
 mod route;
 mod scan;
 mod service;
@@ -27,6 +29,7 @@ use portwatch_domain::job::{Job, Priority};
 use tokio_util::sync::CancellationToken;
 
 pub use engine::{Progress, Rejected};
+pub use exclude::Exclusions;
 pub use route::source_towards;
 pub use scan::{Scan, ScanError, Scanner, method};
 pub use service::{Deps, JobProgress, ServiceError};

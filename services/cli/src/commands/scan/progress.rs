@@ -15,7 +15,7 @@ const WINDOW: Duration = Duration::from_secs(2);
 
 /// A bar over all jobs of a scan, on standard error, if that is a terminal.
 pub struct Bar {
-    bar: ProgressBar,
+    shown: ProgressBar,
     started: Instant,
     meter: Arc<Mutex<Meter>>,
 }
@@ -31,7 +31,7 @@ impl Bar {
             bar.set_style(style);
         }
         Self {
-            bar,
+            shown: bar,
             started: Instant::now(),
             meter: Arc::new(Mutex::new(Meter::new(total))),
         }
@@ -39,7 +39,7 @@ impl Bar {
 
     /// What takes the progress of the next job.
     pub fn job(&self) -> impl FnMut(Progress) + Send + 'static {
-        let (bar, meter, started) = (self.bar.clone(), self.meter.clone(), self.started);
+        let (bar, meter, started) = (self.shown.clone(), self.meter.clone(), self.started);
         lock(&meter).next_job();
         move |progress| {
             let mut meter = lock(&meter);
@@ -51,12 +51,12 @@ impl Bar {
 
     /// Prints something, with the bar out of the way.
     pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
-        self.bar.suspend(print)
+        self.shown.suspend(print)
     }
 
     /// Takes the bar away.
     pub fn clear(&self) {
-        self.bar.finish_and_clear();
+        self.shown.finish_and_clear();
     }
 }
 

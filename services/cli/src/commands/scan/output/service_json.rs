@@ -1,5 +1,7 @@
 //! What listens on a port, as JSON. What was not told is left out.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use portwatch_domain::snapshot::Service;
 use portwatch_domain::snapshot::service::{Certificate, Http, SafeText, Tls};
@@ -109,5 +111,9 @@ impl<'a> CertificateJson<'a> {
 
 /// Bytes as people write fingerprints: `3b5f…`.
 pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
