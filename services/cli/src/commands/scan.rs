@@ -16,9 +16,11 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use portwatch_domain::job::Job;
 use portwatch_runtime::{shutdown, telemetry};
+use portwatch_scanner::privilege::Keep;
 use portwatch_scanner::{Retries, Scanner};
 use tokio_util::sync::CancellationToken;
 
+use crate::sandbox;
 use crate::settings::ConfigArgument;
 use output::{Output, Run};
 use progress::Bar;
@@ -115,8 +117,16 @@ impl FromStr for Rate {
     }
 }
 
-/// Runs the command.
-pub async fn run(arguments: Arguments) -> Result<ExitCode> {
+/// A scan that is ready to run.
+pub struct Ready {
+    arguments: Arguments,
+    targets: Vec<String>,
+    /// Its sockets, open, with no privilege left.
+    scanner: Scanner,
+}
+
+/// Reads the settings and the lists of targets, and opens the sockets.
+pub fn prepare(arguments: Arguments) -> Result<Ready> {
     let mut settings = arguments.config.load()?;
     let filter = settings.runtime.log.as_deref().unwrap_or(LOG);
     telemetry::start_logs(filter, settings.runtime.log_format)?;
@@ -125,10 +135,23 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         settings.scanner.retries = retries;
     }
     let targets = targets::all(&arguments)?;
+    let scanner = sandbox::open(&settings.scanner, Keep::Nothing)?;
+    Ok(Ready {
+        arguments,
+        targets,
+        scanner,
+    })
+}
+
+/// Runs the command.
+pub async fn run(ready: Ready) -> Result<ExitCode> {
+    let Ready {
+        arguments,
+        targets,
+        scanner,
+    } = ready;
     let jobs = plan::jobs(&arguments, targets).await?;
     let shutdown = shutdown::on_signal().context("listening for signals")?;
-
-    let scanner = Scanner::new(&settings.scanner)?;
     let run = Run {
         command: std::env::args().collect::<Vec<_>>().join(" "),
         method: scanner.method(),
