@@ -22,7 +22,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use thiserror::Error;
 
 use kernel::Kernel;
-use netlink::{Changes, Heard, Questions};
+use netlink::{Changes, Message, Questions};
 
 /// Any port: nothing is sent.
 const PORT: u16 = 9;
@@ -119,22 +119,26 @@ pub(crate) enum Via {
 /// It belongs to the network namespace of the thread that opened it, needs no privilege, and opens nothing later.
 pub(crate) struct Routes {
     questions: Questions,
+    /// Of routes, rules, links and addresses.
     changes: Changes,
+    /// Of neighbours.
+    neighbours: Changes,
     kernel: Kernel,
 }
 
 impl Routes {
-    /// Opens two netlink sockets, one for questions and one for notifications, and reads the kernel's tables.
+    /// Opens netlink sockets, one for questions and two for notifications, and reads the kernel's tables.
     pub(crate) fn open() -> Result<Self, RouteError> {
         let open = |purpose| move |source| RouteError::Open { purpose, source };
         // First the notifications, so that nothing is missed.
-        let changes = Changes::subscribe().map_err(open("notifications"))?;
+        let [changes, neighbours] = [netlink::ROUTES, netlink::NEIGHBOURS].map(Changes::subscribe);
         let mut questions = Questions::open().map_err(open("questions"))?;
         let mut kernel = Kernel::new();
         kernel.read(&mut questions)?;
         Ok(Self {
             questions,
-            changes,
+            changes: changes.map_err(open("changes of routes"))?,
+            neighbours: neighbours.map_err(open("changes of neighbours"))?,
             kernel,
         })
     }
@@ -152,22 +156,26 @@ impl Routes {
     /// True if the path to some destination may have changed since the last call: routes, rules, links, our
     /// addresses, or a neighbour's hardware address. Does not wait. What was remembered is forgotten where needed.
     pub(crate) fn changed(&mut self) -> Result<bool, RouteError> {
-        let (mut changed, mut lost) = (false, false);
-        for _ in 0..MOST_AT_ONCE {
-            let kernel = &mut self.kernel;
-            let heard = self
-                .changes
-                .hear(|message| changed |= kernel.apply(message));
-            match heard.map_err(RouteError::Notifications)? {
-                Heard::Some => {}
-                Heard::Lost => lost = true,
-                Heard::Nothing => break,
-            }
-        }
+        let Self {
+            questions,
+            changes,
+            neighbours,
+            kernel,
+        } = self;
+        let mut changed = false;
+        let mut hear = |changes: &mut Changes| {
+            let take = |message: &Message<'_>| changed |= kernel.apply(message);
+            let lost = changes.hear(MOST_AT_ONCE, take);
+            lost.map_err(RouteError::Notifications)
+        };
+        let [lost, lost_neighbours] = [hear(changes)?, hear(neighbours)?];
         if lost {
-            self.kernel.read(&mut self.questions)?;
-        } else if changed {
-            self.kernel.complete(&mut self.questions)?;
+            kernel.read(questions)?;
+        } else if lost_neighbours {
+            changed |= kernel.read_neighbours(questions)?;
+        }
+        if changed {
+            kernel.complete(questions)?;
         }
         Ok(changed || lost)
     }

@@ -38,23 +38,37 @@ impl Kernel {
         }
     }
 
-    /// Reads everything. What changes from now on comes as notifications; entries missing since a table kept
-    /// changing do too, except for routes, without which nothing is remembered by stretch.
+    /// Reads everything. What changes from now on comes as notifications.
     pub(super) fn read(&mut self, questions: &mut Questions) -> Result<(), RouteError> {
         self.links.clear();
-        self.neighbours.clear();
         read(questions, "links", libc::RTM_GETLINK, None, |payload| {
             message::link(payload).map(|link| self.links.update(link));
         })?;
-        read(
-            questions,
-            "neighbours",
-            libc::RTM_GETNEIGH,
-            None,
-            |payload| {
-                message::neighbour(payload).map(|neighbour| self.neighbours.update(neighbour));
-            },
-        )?;
+        self.read_neighbours(questions)?;
+        self.read_routes(questions)
+    }
+
+    /// Reads the neighbours. True if their hardware addresses are not what was known. Through one that is missing,
+    /// since the table changed meanwhile, packets go by the kernel.
+    pub(super) fn read_neighbours(
+        &mut self,
+        questions: &mut Questions,
+    ) -> Result<bool, RouteError> {
+        let mut neighbours = Neighbours::default();
+        let kind = libc::RTM_GETNEIGH;
+        read(questions, "neighbours", kind, None, |payload| {
+            message::neighbour(payload).map(|neighbour| neighbours.update(neighbour));
+        })?;
+        if neighbours == self.neighbours {
+            return Ok(false);
+        }
+        self.neighbours = neighbours;
+        self.table.forget();
+        Ok(true)
+    }
+
+    /// Reads the routes and rules. If they kept changing, some may be missing, and nothing is remembered by stretch.
+    fn read_routes(&mut self, questions: &mut Questions) -> Result<(), RouteError> {
         if self.table.is_too_large() {
             self.table.forget();
             return Ok(());
@@ -77,7 +91,7 @@ impl Kernel {
     /// Reads the routes again if some were missing.
     pub(super) fn complete(&mut self, questions: &mut Questions) -> Result<(), RouteError> {
         if self.table.is_wanting() {
-            self.read(questions)?;
+            self.read_routes(questions)?;
         }
         Ok(())
     }
@@ -137,13 +151,12 @@ impl Kernel {
         questions: &mut Questions,
         destination: IpAddr,
     ) -> Result<Path, RouteError> {
-        let hop = match self.table.get(destination) {
-            Some(hop) => hop,
-            None => {
-                let (hop, of_one) = ask(questions, destination, self.table.by_source())?;
-                self.table.remember(destination, hop, of_one);
-                hop
-            }
+        let hop = if let Some(hop) = self.table.get(destination) {
+            hop
+        } else {
+            let (hop, of_one) = ask(questions, destination, self.table.by_source())?;
+            self.table.remember(destination, hop, of_one);
+            hop
         };
         match hop {
             Hop::Refused(errno) => Err(RouteError::None {

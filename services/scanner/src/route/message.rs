@@ -181,7 +181,7 @@ pub(super) struct Decision {
 
 /// Of the answer to `RTM_GETROUTE`.
 pub(super) fn decision(payload: &[u8]) -> Option<Decision> {
-    /// In `rtm_flags`, for IPv4: a router sent an ICMP redirect. From linux/in_route.h.
+    /// In `rtm_flags`, for IPv4: a router sent an ICMP redirect. From `linux/in_route.h`.
     const REDIRECTED: u32 = 0x0004_0000;
     let flags = u32_at(payload, 8)?;
     // Every answer for IPv4 is a copy, for IPv6 only those made for one destination.

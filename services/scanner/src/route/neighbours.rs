@@ -34,7 +34,7 @@ impl Links {
 }
 
 /// Which hardware address stands behind which neighbour. Those without one are not kept.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Neighbours(HashMap<(u32, IpAddr), Mac>);
 
 impl Neighbours {
@@ -50,10 +50,6 @@ impl Neighbours {
     pub(super) fn address(&self, interface: u32, neighbour: IpAddr) -> Option<Mac> {
         self.0.get(&(interface, neighbour)).copied()
     }
-
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
 }
 
 #[cfg(test)]
@@ -63,7 +59,7 @@ mod tests {
     #[test]
     fn a_neighbour_is_new_only_with_its_address() {
         let mut neighbours = Neighbours::default();
-        let neighbour = (2, "198.18.0.2".parse().unwrap());
+        let neighbour = (2, IpAddr::from([198, 18, 0, 2]));
         assert!(!neighbours.update((neighbour, None)));
         assert!(neighbours.update((neighbour, Some([2; 6]))));
         assert!(!neighbours.update((neighbour, Some([2; 6]))));

@@ -165,3 +165,45 @@ impl Table {
         self.gateways.contains(&gateway)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_routes_are_not_kept() {
+        let mut table = Table::new();
+        let address = |at: u32| IpAddr::V4(at.into());
+        for at in 0..=100_000 {
+            table.cut(Selector {
+                is_ipv4: true,
+                destinations: Prefix::new(address(at * 4), 32),
+                by_source: false,
+            });
+        }
+        table.read(true);
+        assert!(table.is_too_large() && !table.is_wanting());
+        assert_eq!(table.ipv4.len(), 1);
+        // One by one, and never more than so many.
+        let hop = Hop::Refused(libc::ENETUNREACH);
+        for at in 0..=200_000 {
+            assert_eq!(table.get(address(at)), None);
+            table.remember(address(at), hop, false);
+            assert_eq!(table.get(address(at)), Some(hop));
+        }
+        assert!(table.single.len() <= MOST_SINGLE);
+        table.forget();
+        assert_eq!(table.get(address(200_000)), None);
+    }
+
+    #[test]
+    fn a_decision_for_one_destination_is_not_taken_for_others() {
+        let mut table = Table::new();
+        table.read(true);
+        let [redirected, other] = [1, 2].map(|last| IpAddr::V4([198, 18, 0, last].into()));
+        table.remember(other, Hop::Refused(1), false);
+        table.remember(redirected, Hop::Refused(2), true);
+        assert_eq!(table.get(other), Some(Hop::Refused(1)));
+        assert_eq!(table.get(redirected), Some(Hop::Refused(2)));
+    }
+}
