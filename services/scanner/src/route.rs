@@ -7,10 +7,14 @@
     expect(dead_code, reason = "the packet paths are to be chosen by it")
 )]
 
+mod changes;
+mod decide;
 mod kernel;
 mod message;
 mod neighbours;
 mod netlink;
+mod questions;
+mod request;
 mod stretches;
 mod table;
 #[cfg(test)]
@@ -21,8 +25,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use thiserror::Error;
 
+use changes::Changes;
 use kernel::Kernel;
-use netlink::{Changes, Message, Questions};
+use netlink::Message;
+use questions::Questions;
 
 /// Any port: nothing is sent.
 const PORT: u16 = 9;
@@ -131,7 +137,7 @@ impl Routes {
     pub(crate) fn open() -> Result<Self, RouteError> {
         let open = |purpose| move |source| RouteError::Open { purpose, source };
         // First the notifications, so that nothing is missed.
-        let [changes, neighbours] = [netlink::ROUTES, netlink::NEIGHBOURS].map(Changes::subscribe);
+        let [changes, neighbours] = [changes::ROUTES, changes::NEIGHBOURS].map(Changes::subscribe);
         let mut questions = Questions::open().map_err(open("questions"))?;
         let mut kernel = Kernel::new();
         kernel.read(&mut questions)?;

@@ -1,10 +1,10 @@
-//! What is read from rtnetlink messages, and the requests for it (rtnetlink(7)).
+//! What is read from rtnetlink messages (rtnetlink(7)).
 //!
 //! Only the attributes that are needed are looked at, so that a kernel which adds or changes others does no harm.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_core::{DefaultNla, Emitable as _, NlaBuffer, NlasIterator, parse_ip};
+use netlink_packet_core::{NlaBuffer, NlasIterator, parse_ip};
 
 use super::stretches::Prefix;
 
@@ -12,46 +12,13 @@ use super::stretches::Prefix;
 pub(super) type Mac = [u8; 6];
 
 /// `struct rtmsg`, `struct ndmsg` and `struct fib_rule_hdr`.
-const SHORT_HEADER: usize = 12;
+pub(super) const SHORT_HEADER: usize = 12;
 /// `struct ifinfomsg`.
-const LINK_HEADER: usize = 16;
+pub(super) const LINK_HEADER: usize = 16;
 
-const INET: u8 = 2;
-const INET6: u8 = 10;
-const UNSPEC: u8 = 0;
-
-/// The request for a whole table. Of one family, or of all.
-pub(super) fn table_request(family: Option<&IpAddr>) -> [u8; LINK_HEADER] {
-    let mut body = [0; LINK_HEADER];
-    body[0] = family.map_or(UNSPEC, number_of_family);
-    body
-}
-
-fn number_of_family(address: &IpAddr) -> u8 {
-    if address.is_ipv4() { INET } else { INET6 }
-}
-
-/// The question for the route to an address, of packets with this source if any.
-pub(super) fn route_request(destination: IpAddr, source: Option<IpAddr>) -> Vec<u8> {
-    let bits = |address: IpAddr| if address.is_ipv4() { 32 } else { 128 };
-    let octets = |address: IpAddr| match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    };
-    let mut body = vec![0; SHORT_HEADER];
-    body[0] = number_of_family(&destination);
-    body[1] = bits(destination);
-    body[2] = source.map_or(0, bits);
-    let destination = Some((libc::RTA_DST, destination));
-    let source = source.map(|source| (libc::RTA_SRC, source));
-    for (kind, address) in destination.into_iter().chain(source) {
-        let attribute = DefaultNla::new(kind, octets(address));
-        let at = body.len();
-        body.resize(at + attribute.buffer_len(), 0);
-        attribute.emit(&mut body[at..]);
-    }
-    body
-}
+pub(super) const INET: u8 = 2;
+pub(super) const INET6: u8 = 10;
+pub(super) const UNSPEC: u8 = 0;
 
 /// The attributes behind a header, as far as they are whole.
 fn attributes(payload: &[u8], header: usize) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
