@@ -8,6 +8,7 @@ mod budget;
 mod certificate;
 mod connection;
 mod http;
+mod job;
 mod matchers;
 mod notes;
 mod probes;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exclude::Exclusions;
 
 pub use budget::Budget;
+pub(crate) use job::Inquiry;
 
 use connection::Door;
 use talk::Talk;

@@ -6,9 +6,9 @@
 
 pub mod capability;
 mod connect;
+pub mod detect;
 mod drive;
 mod engine;
-pub mod detect;
 mod exclude;
 mod parts;
 pub mod privilege;
@@ -33,7 +33,9 @@ pub use exclude::Exclusions;
 pub use route::source_towards;
 pub use scan::{Scan, ScanError, Scanner, method};
 pub use service::{Deps, JobProgress, ServiceError};
-pub use settings::{MethodSetting, Retries, Settings};
+pub use settings::{MethodSetting, Retries, ServicesSetting, Settings};
+
+use detect::{Budget, Inquiry};
 
 /// Runs until the token is cancelled, then finishes the jobs in hand or, after a grace, hands them back. Any
 /// number of scanners may share a zone.
@@ -58,6 +60,9 @@ pub async fn run(
         concurrency: settings.concurrency,
         grace: Duration::try_from(settings.grace).unwrap_or_default(),
     };
-    let handler = |received: Received<Job>| service::handle(&deps, &worker, received);
+    let inquiry = Inquiry::new(settings, Budget::new(settings));
+    let stop = shutdown.clone();
+    let handler =
+        |received: Received<Job>| service::handle(&deps, &inquiry, &worker, &stop, received);
     Ok(consumer.run(handler, shutdown).await?)
 }

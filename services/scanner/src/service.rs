@@ -13,13 +13,14 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::parts::{parts, shrunk};
+use crate::detect::Inquiry;
+use crate::parts::{LEVELS_OF_SERVICES, parts, smaller};
 use crate::{Progress, Scan, Scanner};
 
 /// The sender in the envelope of a snapshot.
 const SOURCE: &str = "/portwatch/scanner";
 /// By then, of each host at most one port is left.
-const MOST_SHRINKING: u32 = 16;
+const MOST_SHRINKING: u32 = 16 + LEVELS_OF_SERVICES;
 
 /// How many reports of progress a listener may be behind before it misses some.
 const PROGRESS_KEPT: usize = 64;
@@ -94,6 +95,10 @@ pub(crate) fn describe() {
             "Hosts that answer open on everything and were not judged.",
         ),
         (
+            "portwatch_scan_services_total",
+            "Open ports that were asked what listens there.",
+        ),
+        (
             "portwatch_snapshot_shrunk_total",
             "Snapshot parts that were too large and lost coverage.",
         ),
@@ -115,10 +120,12 @@ pub(crate) fn describe() {
 /// Handles one job.
 ///
 /// A scan does not stop at shutdown: the consume loop gives it a grace, and then drops it, which stops it and
-/// hands the job back.
+/// hands the job back. The inquiry does: what was seen is published without more.
 pub(crate) async fn handle(
     deps: &Deps,
+    inquiry: &Inquiry,
     worker: &str,
+    shutdown: &CancellationToken,
     received: Received<Job>,
 ) -> Result<(), HandlerError> {
     let Received {
@@ -138,11 +145,13 @@ pub(crate) async fn handle(
             progress,
         });
     };
-    let scan = deps
+    let mut scan = deps
         .scanner
         .scan(&job, progress, CancellationToken::new())
         .await
         .map_err(|error| HandlerError::Retry(format!("job {id} was not scanned: {error}")))?;
+    let asked = inquiry.fill(&job, &mut scan, shutdown).await;
+    counter!("portwatch_scan_services_total").increment(asked as u64);
     count(&job, &scan);
     for part in parts(&job, &scan, worker) {
         publish(deps, &part, meta.trace).await?;
@@ -164,14 +173,14 @@ async fn publish(deps: &Deps, part: &Snapshot, trace: TraceParent) -> Result<(),
         && level < MOST_SHRINKING
     {
         level += 1;
-        body = encode(&meta, &shrunk(part, level));
+        body = encode(&meta, &smaller(part, level));
     }
-    if level > 0 {
+    if level > LEVELS_OF_SERVICES {
         counter!("portwatch_snapshot_shrunk_total").increment(1);
         tracing::warn!(
             job = %part.job,
             part = part.part,
-            kept = format_args!("1/{}", 1_u64 << level),
+            kept = format_args!("1/{}", 1_u64 << (level - LEVELS_OF_SERVICES)),
             "too much to say for one message: the rest of these hosts' ports is left for later runs"
         );
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod inquiry;
 mod jobs;
 mod loopback;
 mod namespaces;
