@@ -10,6 +10,7 @@ pub mod detect;
 mod drive;
 mod engine;
 mod exclude;
+mod meters;
 mod parts;
 pub mod privilege;
 mod route;
@@ -48,7 +49,7 @@ pub async fn run(
     settings: &Settings,
     shutdown: CancellationToken,
 ) -> Result<(), ServiceError> {
-    service::describe();
+    meters::describe();
     let worker = settings.worker();
     let zone = &settings.zone;
     let route = |priority| Route::Job {
@@ -65,5 +66,8 @@ pub async fn run(
     let stop = shutdown.clone();
     let handler =
         |received: Received<Job>| service::handle(&deps, &inquiry, &worker, &stop, received);
-    Ok(consumer.run(handler, shutdown).await?)
+    tokio::select! {
+        ended = consumer.run(handler, shutdown) => Ok(ended?),
+        never = meters::beat() => match never {},
+    }
 }

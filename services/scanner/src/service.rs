@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::counter;
 use portwatch_bus::{Bus, BusError, HandlerError, Received, snapshot_shard};
 use portwatch_domain::job::{Job, JobId};
-use portwatch_domain::snapshot::{PortState, Snapshot};
+use portwatch_domain::snapshot::Snapshot;
 use portwatch_domain::target::TargetId;
 use portwatch_schemas::{EncodeError, Meta, TraceParent, encode};
 use tokio::sync::broadcast;
@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::detect::Inquiry;
+use crate::meters::{self, Running};
 use crate::parts::{LEVELS_OF_SERVICES, parts, smaller};
-use crate::{Progress, Scan, Scanner};
+use crate::{Progress, Scanner};
 
 /// The sender in the envelope of a snapshot.
 const SOURCE: &str = "/portwatch/scanner";
@@ -70,53 +71,6 @@ pub enum ServiceError {
     Bus(#[from] BusError),
 }
 
-/// Says what the meters mean, and shows them as 0 from the start.
-pub(crate) fn describe() {
-    for (name, meaning) in [
-        (
-            "portwatch_job_expired_total",
-            "Jobs whose deadline had passed before a worker took them.",
-        ),
-        ("portwatch_scan_probes_total", "Probes sent."),
-        (
-            "portwatch_scan_answers_total",
-            "Answers that prove that they answer a probe of ours.",
-        ),
-        (
-            "portwatch_scan_unproven_total",
-            "Packets that look like answers and prove nothing.",
-        ),
-        (
-            "portwatch_scan_overflows_total",
-            "Times that the receive queue was full and answers were lost.",
-        ),
-        (
-            "portwatch_scan_suspects_total",
-            "Hosts that answer open on everything and were not judged.",
-        ),
-        (
-            "portwatch_scan_services_total",
-            "Open ports that were asked what listens there.",
-        ),
-        (
-            "portwatch_snapshot_shrunk_total",
-            "Snapshot parts that were too large and lost coverage.",
-        ),
-    ] {
-        describe_counter!(name, meaning);
-        counter!(name).increment(0);
-    }
-    describe_counter!(
-        "portwatch_scan_ports_total",
-        "Ports by what was told of them; unknown is not covered."
-    );
-    describe_histogram!(
-        "portwatch_scan_seconds",
-        Unit::Seconds,
-        "Time a job took to scan."
-    );
-}
-
 /// Handles one job.
 ///
 /// A scan does not stop at shutdown: the consume loop gives it a grace, and then drops it, which stops it and
@@ -137,7 +91,9 @@ pub(crate) async fn handle(
         return Ok(());
     }
     let (id, target, sender) = (job.id, job.target, deps.progress.clone());
+    let mut running = Running::new();
     let progress = move |progress| {
+        running.count(progress);
         // Nobody has to listen.
         let _ = sender.send(JobProgress {
             job: id,
@@ -152,7 +108,7 @@ pub(crate) async fn handle(
         .map_err(|error| HandlerError::Retry(format!("job {id} was not scanned: {error}")))?;
     let asked = inquiry.fill(&job, &mut scan, shutdown).await;
     counter!("portwatch_scan_services_total").increment(asked as u64);
-    count(&job, &scan);
+    meters::count(&job, &scan);
     for part in parts(&job, &scan, worker) {
         publish(deps, &part, meta.trace).await?;
     }
@@ -191,41 +147,4 @@ async fn publish(deps: &Deps, part: &Snapshot, trace: TraceParent) -> Result<(),
         .publish(&route, meta.id, body)
         .await
         .map_err(|error| HandlerError::Retry(format!("the snapshot was not taken: {error}")))
-}
-
-fn count(job: &Job, scan: &Scan) {
-    counter!("portwatch_scan_probes_total").increment(scan.probes);
-    counter!("portwatch_scan_answers_total").increment(scan.answers);
-    counter!("portwatch_scan_unproven_total").increment(scan.unproven);
-    counter!("portwatch_scan_overflows_total").increment(scan.overflows.into());
-    let took = scan.finished_at.duration_since(scan.started_at);
-    histogram!("portwatch_scan_seconds").record(took.as_secs_f64());
-    let ports = |state: PortState, ports: usize| {
-        counter!("portwatch_scan_ports_total", "state" => state.as_str()).increment(ports as u64);
-    };
-    for report in &scan.hosts {
-        let told = |state| {
-            report
-                .ports
-                .iter()
-                .filter(|verdict| verdict.state == state)
-                .count()
-        };
-        let open = told(PortState::Open);
-        let filtered = told(PortState::Filtered) + report.filtered.len();
-        ports(PortState::Open, open);
-        ports(PortState::Filtered, filtered);
-        ports(PortState::Closed, report.coverage.len() - open - filtered);
-        ports(PortState::Unknown, job.ports.len() - report.coverage.len());
-        counter!("portwatch_scan_suspects_total").increment(u64::from(report.suspect));
-    }
-    tracing::debug!(
-        job = %job.id,
-        hosts = scan.hosts.len(),
-        probes = scan.probes,
-        answers = scan.answers,
-        overflows = scan.overflows,
-        seconds = took.as_secs_f64(),
-        "scanned"
-    );
 }
