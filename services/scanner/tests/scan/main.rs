@@ -9,3 +9,4 @@ mod namespaces;
 mod service;
 #[path = "../../src/skipped.rs"]
 mod skipped;
+mod udp;
