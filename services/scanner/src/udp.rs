@@ -7,7 +7,8 @@
 //! * *open*: an answer that proves itself ([`payloads`]).
 //! * *closed*: ICMP port unreachable from the host itself; twice, at least a second apart and from two lanes, if
 //!   the port was known open.
-//! * *filtered*: any other ICMP unreachable, or one from somebody else on the way, twice.
+//! * *filtered*: any other ICMP unreachable, or one from somebody else on the way, twice. That somebody finds no way
+//!   to the host counts only while the host itself is heard: otherwise it is the host that is gone.
 //! * otherwise *open or filtered*, which is no verdict: such a port is not covered.
 //!
 //! As with TCP, the scan is a state machine ([`engine`]) over a small seam ([`wire`]): time is passed in, and

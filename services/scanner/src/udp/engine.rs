@@ -47,6 +47,8 @@ pub(super) struct Host {
     tracks: usize,
     /// The first answer of the host itself.
     pub(super) up: Option<Evidence>,
+    /// When the host itself was last heard.
+    heard: Option<Moment>,
     /// When somebody first said that the host cannot be reached, and how often.
     unreachable: Option<(Moment, u32)>,
 }
@@ -96,6 +98,7 @@ impl Engine {
             place: 0,
             tracks: 0,
             up: None,
+            heard: None,
             unreachable: None,
         };
         let mut engine = Self {

@@ -136,11 +136,19 @@ impl Track {
     }
 
     /// The probe that left at `sent` was rejected: by the host itself, because nothing listens, or else on the way.
-    /// So many rejections of one kind, 1 or 2, are `needed` for a verdict.
-    pub(super) fn rejected(&mut self, now: Moment, sent: Moment, closed: bool, needed: u8) -> Step {
+    /// So many rejections of one kind, 1 or 2, are `needed` for a verdict, and the host must have been `alive` after
+    /// the first of two was asked for.
+    pub(super) fn rejected(
+        &mut self,
+        now: Moment,
+        sent: Moment,
+        closed: bool,
+        needed: u8,
+        alive: Moment,
+    ) -> Step {
         self.rejections += 1;
         let first = &mut self.first[usize::from(closed)];
-        let confirmed = first.is_some_and(|first| first + CONFIRM_AFTER <= sent);
+        let confirmed = first.is_some_and(|first| first + CONFIRM_AFTER <= sent && first <= alive);
         if needed < 2 || confirmed {
             return Step::Told(if closed {
                 PortState::Closed
@@ -151,9 +159,9 @@ impl Track {
         if self.rejections >= MOST_REJECTIONS {
             return Step::GiveUp;
         }
-        let first = *first.get_or_insert(sent);
+        first.get_or_insert(sent);
         if self.waiting == Waiting::Answer {
-            Step::AskAt(now.max(first + CONFIRM_AFTER))
+            Step::AskAt(now + CONFIRM_AFTER)
         } else {
             Step::Wait
         }

@@ -30,6 +30,18 @@ enum Meaning {
     Prohibited,
 }
 
+/// A rejection that is proven, and what it is good for.
+#[derive(Clone, Copy, Debug)]
+struct Concluding {
+    /// When the probe left.
+    sent: Moment,
+    /// By the host itself, because nothing listens; else on the way.
+    closed: bool,
+    /// When the host was last known to be there.
+    alive: Moment,
+    evidence: Evidence,
+}
+
 /// RFC 792, RFC 1122 section 3.2.2.1 and RFC 1812 section 5.2.7.1; RFC 4443 section 3.1. `None` if it says nothing
 /// about the port.
 fn meaning(to: IpAddr, kind: u8, code: u8) -> Option<Meaning> {
@@ -107,6 +119,7 @@ impl Engine {
         let host = &mut self.hosts[host];
         host.pace.answered(rtt);
         host.up.get_or_insert(evidence);
+        host.heard = Some(now);
         self.evidence.insert(pair, evidence);
         self.settle(pair, Mark::Open);
         Some(true)
@@ -142,19 +155,32 @@ impl Engine {
         self.hosts[host].pace.rejected(now);
         if itself {
             self.hosts[host].up.get_or_insert(evidence);
+            self.hosts[host].heard = Some(now);
         }
-        let closed = itself && meaning == Meaning::NoPort;
-        self.conclude(now, pair, sent, closed, evidence);
-        if meaning == Meaning::NoHost {
+        // That there is no way to the host says something of a port only as long as the host is heard nevertheless.
+        let gone = !itself && meaning == Meaning::NoHost;
+        let alive = if gone {
+            self.hosts[host].heard.unwrap_or_default()
+        } else {
+            Moment::MAX
+        };
+        let verdict = Concluding {
+            sent,
+            closed: itself && meaning == Meaning::NoPort,
+            alive,
+            evidence,
+        };
+        self.conclude(now, pair, verdict);
+        if gone {
             self.unreachable(now, host);
         }
         Some(true)
     }
 
-    /// What follows for the port from a rejection of the probe that left at `sent`.
-    fn conclude(&mut self, now: Moment, pair: u32, sent: Moment, closed: bool, evidence: Evidence) {
+    /// What follows for the port.
+    fn conclude(&mut self, now: Moment, pair: u32, rejected: Concluding) {
         // That a port is closed which nobody believed to be open is no news that has to be confirmed.
-        let needed = if closed && !self.is_known_open(pair) {
+        let needed = if rejected.closed && !self.is_known_open(pair) {
             1
         } else {
             2
@@ -165,10 +191,10 @@ impl Engine {
         };
         let pace = &mut self.hosts[host].pace;
         let missed = track.missed(pace.epoch());
-        match track.rejected(now, sent, closed, needed) {
+        match track.rejected(now, rejected.sent, rejected.closed, needed, rejected.alive) {
             Step::Told(state) => {
                 pace.told(missed);
-                self.tell(pair, state, evidence);
+                self.tell(pair, state, rejected.evidence);
             }
             Step::AskAt(at) => self.ask_at(now, pair, at),
             Step::GiveUp => self.settle(pair, Mark::Undecided),

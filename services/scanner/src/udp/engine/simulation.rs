@@ -28,6 +28,8 @@ pub(super) enum Does {
     Rejected(u8, u8),
     /// Rejected by the host's own firewall.
     RejectedByItself(u8, u8),
+    /// Silent until then, rejected by a router with this ICMP type and code from then on.
+    RejectedFrom(Moment, u8, u8),
     /// Closed until then, answers from then on.
     ClosedUntil(Moment),
 }
@@ -135,11 +137,14 @@ impl Network {
         let no_port = if probe.to.is_ipv4() { (3, 3) } else { (1, 4) };
         let (by, (kind, code)) = match does {
             Does::Silent => return,
+            Does::RejectedFrom(then, ..) if at < then => return,
             Does::ClosedUntil(then) if at >= then => return self.answer(probe, at, false),
             Does::Answers => return self.answer(probe, at, false),
             Does::AnswersOthers => return self.answer(probe, at, true),
             Does::Closed | Does::ClosedUntil(_) => (probe.to.ip(), no_port),
-            Does::Rejected(kind, code) => (ROUTER.into(), (kind, code)),
+            Does::Rejected(kind, code) | Does::RejectedFrom(_, kind, code) => {
+                (ROUTER.into(), (kind, code))
+            }
             Does::RejectedByItself(kind, code) => (probe.to.ip(), (kind, code)),
         };
         if self.may_reject(probe.to.ip(), at)

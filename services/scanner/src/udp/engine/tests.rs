@@ -326,6 +326,27 @@ fn a_host_that_is_not_there_is_given_up() {
 }
 
 #[test]
+fn a_host_that_goes_away_is_not_filtered() {
+    let gone = Moment::from_millis(400);
+    let port = |code| Does::RejectedFrom(gone, 3, code);
+    let ports = [
+        (53, Does::Answers),
+        (54, port(1)),
+        (55, port(0)),
+        (56, port(13)),
+    ];
+    let mut network = Network::new(target(&ports, Does::Silent, None), 0.0, 14);
+    let scan = scan(plan("udp:53-56", "udp:54-56", 14), &mut network);
+    let host = only(&scan);
+    assert_eq!(host.undecided, set("udp:54-55"));
+    assert_eq!(
+        state(host, 56),
+        Some(PortState::Filtered),
+        "somebody forbids it"
+    );
+}
+
+#[test]
 fn exclusions_and_rates_hold() {
     let mut network = Network::new(target(&[], Does::Closed, None), 0.0, 12);
     let excluded = Exclusions::new(&["198.18.1.0/24".parse().unwrap()]);
