@@ -5,6 +5,7 @@ mod situation;
 use std::fmt;
 
 use crate::sockets::RawSockets;
+use crate::wire::WireError;
 use situation::Situation;
 
 /// Raw sockets are not permitted. Printed as what is missing; [`Denied::mend`] says how to grant it.
@@ -21,20 +22,9 @@ pub struct Denied {
 /// # Errors
 /// If they cannot be opened.
 pub fn raw_sockets() -> Result<(), Denied> {
-    RawSockets::open().map(|_| ()).map_err(|error| {
-        let situation = Situation::of_this_process();
-        let permission = error.source.kind() == std::io::ErrorKind::PermissionDenied;
-        let cause = if permission && !situation.is_granted() {
-            "this process lacks CAP_NET_RAW".to_owned()
-        } else {
-            format!("{error}: {}", error.source)
-        };
-        Denied {
-            cause,
-            error: error.source.raw_os_error(),
-            situation,
-        }
-    })
+    RawSockets::open()
+        .map(|_| ())
+        .map_err(|error| Denied::because(&error))
 }
 
 impl fmt::Display for Denied {
@@ -46,6 +36,22 @@ impl fmt::Display for Denied {
 impl std::error::Error for Denied {}
 
 impl Denied {
+    /// The sockets of a scan cannot be opened.
+    pub(crate) fn because(error: &WireError) -> Self {
+        let situation = Situation::of_this_process();
+        let permission = error.source.kind() == std::io::ErrorKind::PermissionDenied;
+        let cause = if permission && !situation.is_granted() {
+            "this process lacks CAP_NET_RAW".to_owned()
+        } else {
+            format!("{error}: {}", error.source)
+        };
+        Self {
+            cause,
+            error: error.source.raw_os_error(),
+            situation,
+        }
+    }
+
     /// What to do, in words for the one who runs the process.
     pub fn mend(&self) -> String {
         self.situation.mend(self.error)
