@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::sockets::RawSockets;
+use crate::sockets::Sockets;
 
 /// The number of `CAP_NET_RAW` in capability sets (linux/capability.h).
 const CAP_NET_RAW: u32 = 13;
@@ -39,7 +39,7 @@ enum Place {
 /// # Errors
 /// If they cannot be opened.
 pub fn raw_sockets() -> Result<(), Denied> {
-    RawSockets::open().map(|_| ()).map_err(|error| {
+    Sockets::open(0).map(|_| ()).map_err(|error| {
         let permission = error.source.kind() == std::io::ErrorKind::PermissionDenied;
         let cause = if permission {
             "this process lacks CAP_NET_RAW".to_owned()

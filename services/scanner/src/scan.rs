@@ -4,10 +4,11 @@ use std::collections::HashSet;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portwatch_domain::job::Job;
+use portwatch_domain::job::{Job, JobHost};
 use portwatch_domain::snapshot::{HostReport, Method};
 use portwatch_packet::{Addresses, Key};
 use thiserror::Error;
@@ -18,11 +19,11 @@ use tokio_util::sync::CancellationToken;
 use crate::capability::{self, Denied};
 use crate::connect::Connections;
 use crate::drive::{Clock as _, End, Monotonic, drive};
-use crate::engine::{Engine, Moment, Pacer, Plan, PlannedHost, Progress, Rejected, Secrets};
+use crate::engine::{Engine, Pacer, Plan, PlannedHost, Progress, Rejected, Secrets, Window};
 use crate::exclude::Exclusions;
 use crate::route::source_towards;
-use crate::settings::{MethodSetting, Settings};
-use crate::sockets::RawSockets;
+use crate::settings::{MethodSetting, Retries, Settings};
+use crate::sockets::Sockets;
 use crate::source_ports::{SourcePorts, SourcePortsError};
 use crate::wire::{Wire, WireError};
 
@@ -30,6 +31,16 @@ use crate::wire::{Wire, WireError};
 const TELL: Duration = Duration::from_millis(100);
 /// The name of a connection is its probe's source port, which no packet carries.
 const NAMES_FROM: u16 = 1;
+
+/// A job with this rate or more leaves it to the scan to find out how fast it may go.
+pub const SELF_SET_RATE: u32 = 10_000_000;
+const FIRST_WINDOW: Window = Window {
+    host: 1000,
+    network: 4000,
+};
+/// Room for more than 100,000 answers.
+const RING_BYTES: usize = 16 << 20;
+const LEAST_RING_BYTES: usize = 4 << 20;
 
 /// Why there can be no scan.
 #[derive(Debug, Error)]
@@ -90,7 +101,7 @@ pub struct Scanner {
     pacer: Arc<Pacer>,
     clock: Monotonic,
     /// Raw sockets that no scan uses at the moment.
-    idle: Arc<Mutex<Vec<RawSockets>>>,
+    idle: Arc<Mutex<Vec<Sockets>>>,
 }
 
 /// How scans with these settings are done by this process.
@@ -103,7 +114,7 @@ pub fn method(settings: &Settings) -> Method {
 }
 
 impl Scanner {
-    /// Finds out how to scan. If raw sockets are not permitted, that is logged, with how to permit them.
+    /// Finds out how to scan, and opens all sockets for it: nothing that comes later needs a privilege. If raw sockets are not permitted, that is logged, with how to permit them.
     ///
     /// # Errors
     /// If the settings insist on SYN packets and this process may not send them.
@@ -118,12 +129,18 @@ impl Scanner {
                 Method::Connect
             }
         };
+        let mut sockets = Vec::new();
+        if method == Method::Syn {
+            for _ in 0..settings.concurrency.max(1) {
+                sockets.push(Sockets::open(ring_bytes(settings))?);
+            }
+        }
         Ok(Self {
             method,
             settings: settings.clone(),
             pacer: Arc::new(Pacer::new(settings.rates())),
             clock: Monotonic::start(),
-            idle: Arc::default(),
+            idle: Arc::new(Mutex::new(sockets)),
         })
     }
 
@@ -176,41 +193,62 @@ struct Task {
     settings: Settings,
     pacer: Arc<Pacer>,
     clock: Monotonic,
-    idle: Arc<Mutex<Vec<RawSockets>>>,
+    idle: Arc<Mutex<Vec<Sockets>>>,
     runtime: Handle,
     stop: CancellationToken,
 }
 
 impl Task {
     fn run(&self, progress: impl FnMut(Progress)) -> Result<Scan, ScanError> {
+        let started_at = Timestamp::now();
+        let exclusions = Exclusions::new(self.job.exclude.iter().chain(&self.settings.exclude.0));
+        let hosts = self.hosts(&exclusions);
+        let ips: Vec<IpAddr> = hosts.iter().map(|host| host.ip.to_canonical()).collect();
         if self.method == Method::Connect {
+            let sources: Vec<_> = ips.iter().map(|&ip| source_towards(ip).ok()).collect();
+            let plan = self.plan(&hosts, &sources, NAMES_FROM, started_at)?;
             let mut wire = Connections::new(self.runtime.clone(), self.settings.connections);
-            return self.drive(&mut wire, NAMES_FROM, progress);
+            return self.drive(&mut wire, plan, &exclusions, started_at, progress);
         }
         let idle = self.lock_idle().pop();
-        let mut wire = idle.map_or_else(RawSockets::open, Ok)?;
-        let ports = SourcePorts::hold()?;
-        wire.listen(Some(ports.range()))?;
-        let scan = self.drive(&mut wire, ports.range().first, progress)?;
-        wire.listen(None)?;
+        let mut wire = idle.map_or_else(|| Sockets::open(ring_bytes(&self.settings)), Ok)?;
+        let scan = self.send_syns(&mut wire, &hosts, &ips, &exclusions, started_at, progress);
+        // New ones could not be opened any more, and what was wrong may pass.
+        let deaf = wire.listen(None);
         self.lock_idle().push(wire);
-        Ok(scan)
+        deaf?;
+        scan
     }
 
-    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<RawSockets>> {
+    fn send_syns(
+        &self,
+        wire: &mut Sockets,
+        hosts: &[&JobHost],
+        ips: &[IpAddr],
+        exclusions: &Exclusions,
+        started_at: Timestamp,
+        progress: impl FnMut(Progress),
+    ) -> Result<Scan, ScanError> {
+        let sources = wire.aim(ips)?;
+        let ports = SourcePorts::hold()?;
+        wire.listen(Some(ports.range()))?;
+        let plan = self.plan(hosts, &sources, ports.range().first, started_at)?;
+        self.drive(wire, plan, exclusions, started_at, progress)
+    }
+
+    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Sockets>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn drive(
         &self,
         wire: &mut dyn Wire,
-        first_source_port: u16,
+        plan: Plan,
+        exclusions: &Exclusions,
+        started_at: Timestamp,
         mut progress: impl FnMut(Progress),
     ) -> Result<Scan, ScanError> {
-        let started_at = Timestamp::now();
-        let exclusions = Exclusions::new(self.job.exclude.iter().chain(&self.settings.exclude.0));
         let now = self.clock.now();
-        let plan = self.plan(&exclusions, first_source_port, started_at, now)?;
         let mut engine = Engine::new(plan, self.pacer.clone(), now);
         let mut told = now;
         let mut watch = |so_far: Progress| {
@@ -225,7 +263,7 @@ impl Task {
                 ControlFlow::Continue(())
             }
         };
-        let end = drive(&mut engine, wire, &self.clock, &exclusions, &mut watch)?;
+        let end = drive(&mut engine, wire, &self.clock, exclusions, &mut watch)?;
         let counts = engine.progress();
         progress(counts);
         Ok(Scan {
@@ -242,37 +280,57 @@ impl Task {
         })
     }
 
-    /// Leaves out hosts to which no packet may or can go: there is nothing to say of them.
+    /// Each host once, without those to which no packet may go: there is nothing to say of them.
+    fn hosts(&self, exclusions: &Exclusions) -> Vec<&JobHost> {
+        let mut seen = HashSet::new();
+        let may_be_scanned = |ip: IpAddr| {
+            let may = !ip.is_unspecified() && !ip.is_multicast() && exclusions.permit(ip);
+            if !may {
+                tracing::debug!(%ip, "not scanned: excluded, or not the address of a host");
+            }
+            may
+        };
+        self.job
+            .hosts
+            .iter()
+            .filter(|host| {
+                let ip = host.ip.to_canonical();
+                may_be_scanned(ip) && seen.insert(ip)
+            })
+            .collect()
+    }
+
+    /// The plan for those hosts that there is a source address for.
     fn plan(
         &self,
-        exclusions: &Exclusions,
+        hosts: &[&JobHost],
+        sources: &[Option<IpAddr>],
         first_source_port: u16,
         started_at: Timestamp,
-        now: Moment,
     ) -> Result<Plan, ScanError> {
-        let mut hosts = Vec::with_capacity(self.job.hosts.len());
-        let mut planned = HashSet::new();
-        for host in &self.job.hosts {
+        let mut planned = Vec::with_capacity(hosts.len());
+        for (host, source) in hosts.iter().zip(sources) {
             let ip = host.ip.to_canonical();
-            if ip.is_unspecified() || ip.is_multicast() || !exclusions.permit(ip) {
-                tracing::debug!(%ip, "not scanned: excluded, or not the address of a host");
+            let Some(addresses) = source.and_then(|source| Addresses::new(source, ip)) else {
+                tracing::debug!(%ip, "not scanned: no route to the host");
                 continue;
-            }
-            match source_towards(ip).map(|source| Addresses::new(source, ip)) {
-                Ok(Some(addresses)) if planned.insert(ip) => hosts.push(PlannedHost {
-                    addresses,
-                    known_open: host.known_open.clone(),
-                }),
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%ip, %error, "not scanned: no route to the host"),
-            }
+            };
+            planned.push(PlannedHost {
+                addresses,
+                known_open: host.known_open.clone(),
+            });
         }
         let left = self.job.deadline.duration_since(started_at);
         Ok(Plan {
-            hosts,
+            hosts: planned,
             ports: self.job.ports.clone(),
             rate: self.job.rate,
-            deadline: now + Duration::try_from(left).unwrap_or_default(),
+            window: (self.job.rate >= SELF_SET_RATE).then_some(FIRST_WINDOW),
+            attempts: match self.settings.retries {
+                Retries::Auto => u8::MAX,
+                Retries::Most(retries) => retries.saturating_add(1),
+            },
+            deadline: self.clock.now() + Duration::try_from(left).unwrap_or_default(),
             max_open_ports: self.settings.max_open_ports,
             first_source_port,
             secrets: secrets()?,
@@ -282,7 +340,7 @@ impl Task {
     /// The reports in the order of the job, with names, and with those hosts that were left out.
     fn reports(&self, engine: &Engine) -> Vec<HostReport> {
         let mut seen = engine.reports().into_iter().peekable();
-        let mut report = |host: &portwatch_domain::job::JobHost| {
+        let mut report = |host: &JobHost| {
             let own = seen.next_if(|report| report.ip == host.ip.to_canonical());
             let mut report = own.unwrap_or_else(|| HostReport::unknown(host.ip, None));
             report.ip = host.ip;
@@ -291,6 +349,11 @@ impl Task {
         };
         self.job.hosts.iter().map(&mut report).collect()
     }
+}
+
+/// The receive rings of all scans at once have what a single one should have.
+fn ring_bytes(settings: &Settings) -> usize {
+    (RING_BYTES / usize::from(settings.concurrency).max(1)).max(LEAST_RING_BYTES)
 }
 
 fn secrets() -> Result<Secrets, ScanError> {
