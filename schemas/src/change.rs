@@ -7,7 +7,7 @@ use portwatch_domain::change::{
 use portwatch_domain::job::JobId;
 use portwatch_domain::notification::words;
 use portwatch_domain::ports::{Port, Protocol, service_name};
-use portwatch_domain::snapshot::{HostState, PortState};
+use portwatch_domain::snapshot::{HostState, PortState, Service};
 use portwatch_domain::target::TargetId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::envelope::{Message, OnWire};
 use crate::error::{Misfit, Problem};
 use crate::evidence::EvidenceWire;
+use crate::service::ServiceWire;
 use crate::snapshot::NonZeroPort;
 use crate::text::{HostName, Ip, Text};
 
@@ -59,6 +60,8 @@ pub struct ChangeWire {
     expected: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<EvidenceWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detected: Option<ServiceWire>,
     at: Timestamp,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
@@ -79,6 +82,7 @@ impl ChangeWire {
             after: String::new(),
             expected: None,
             evidence: None,
+            detected: None,
             at: change.at,
             text: None,
         };
@@ -92,7 +96,7 @@ impl ChangeWire {
                 after,
                 evidence,
                 expected,
-                service: _,
+                service,
             } => {
                 wire.protocol = Some(Text(port.protocol));
                 wire.port = Some(NonZeroPort(port.number));
@@ -100,6 +104,7 @@ impl ChangeWire {
                 (wire.before, wire.after) = (before.to_string(), after.to_string());
                 wire.expected = Some(*expected);
                 wire.evidence = Some(evidence.into());
+                wire.detected = service.as_ref().map(ServiceWire::from);
             }
         }
         wire
@@ -124,7 +129,7 @@ impl TryFrom<ChangeWire> for Change {
                 host_transition(&wire, kind)?
             }
             ChangeKind::PortOpened | ChangeKind::PortClosed | ChangeKind::PortFiltered => {
-                port_transition(&wire)?
+                port_transition(wire)?
             }
         };
         let change = Self { id, transition, at };
@@ -144,6 +149,7 @@ fn host_transition(wire: &ChangeWire, kind: ChangeKind) -> Result<Transition, Mi
         ("port", wire.port.is_some()),
         ("expected", wire.expected.is_some()),
         ("evidence", wire.evidence.is_some()),
+        ("detected", wire.detected.is_some()),
     ] {
         if is_there {
             return Err(Misfit::new(name, Problem::HostHas));
@@ -166,7 +172,7 @@ fn host_transition(wire: &ChangeWire, kind: ChangeKind) -> Result<Transition, Mi
     })
 }
 
-fn port_transition(wire: &ChangeWire) -> Result<Transition, Misfit> {
+fn port_transition(wire: ChangeWire) -> Result<Transition, Misfit> {
     let missing = |name: &str| Misfit::new(name, Problem::PortOnly);
     let protocol = wire.protocol.ok_or_else(|| missing("protocol"))?.0;
     let number = wire.port.ok_or_else(|| missing("port"))?.0;
@@ -178,14 +184,18 @@ fn port_transition(wire: &ChangeWire) -> Result<Transition, Misfit> {
     if before == after {
         return Err(Misfit::new("after", Problem::Unchanged));
     }
+    if wire.detected.is_some() && after != PortState::Open {
+        return Err(Misfit::new("detected", Problem::NotOpen));
+    }
     let evidence = wire.evidence.ok_or_else(|| missing("evidence"))?;
+    let service = wire.detected.map(Service::try_from).transpose();
     Ok(Transition::Port {
         port: Port { protocol, number },
         before,
         after,
         evidence: evidence.try_into()?,
         expected: wire.expected.ok_or_else(|| missing("expected"))?,
-        service: None,
+        service: service.map_err(|misfit: Misfit| misfit.below("detected"))?,
     })
 }
 

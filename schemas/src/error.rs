@@ -131,12 +131,18 @@ pub enum Problem {
     /// An ICMP answer without its code, or another with one.
     #[error("belongs to icmp-unreachable, and only there")]
     Code,
+    /// The name of a service without how it is known, or the other way round.
+    #[error("belongs to a name, and a name has one")]
+    NameSource,
     /// A field that only changes of ports have is missing.
     #[error("is missing: changes of ports have one")]
     PortOnly,
     /// A field that only changes of ports have.
     #[error("does not belong to a change of a host")]
     HostHas,
+    /// What listens on a port that is not open.
+    #[error("belongs to a port that is open")]
+    NotOpen,
     /// No transition ends in this state.
     #[error("is unknown: that is no verdict")]
     Unknown,

@@ -12,6 +12,8 @@ use crate::error::{Misfit, Problem};
 enum AnswerWire {
     SynAck,
     Rst,
+    #[serde(rename = "udp-response")]
+    UdpReply,
     IcmpUnreachable,
     NoResponse,
 }
@@ -33,6 +35,7 @@ impl From<&Evidence> for EvidenceWire {
         let (answer, code) = match evidence.answer {
             Answer::SynAck => (AnswerWire::SynAck, None),
             Answer::Rst => (AnswerWire::Rst, None),
+            Answer::UdpReply => (AnswerWire::UdpReply, None),
             Answer::IcmpUnreachable(code) => (AnswerWire::IcmpUnreachable, Some(code)),
             Answer::NoResponse => (AnswerWire::NoResponse, None),
         };
@@ -54,6 +57,7 @@ impl TryFrom<EvidenceWire> for Evidence {
         let answer = match (wire.answer, wire.code) {
             (AnswerWire::SynAck, None) => Answer::SynAck,
             (AnswerWire::Rst, None) => Answer::Rst,
+            (AnswerWire::UdpReply, None) => Answer::UdpReply,
             (AnswerWire::NoResponse, None) => Answer::NoResponse,
             (AnswerWire::IcmpUnreachable, Some(code)) => Answer::IcmpUnreachable(code),
             _ => return Err(Misfit::new("evidence.code", Problem::Code)),

@@ -13,6 +13,7 @@ mod error;
 mod evidence;
 mod job;
 mod notification;
+mod service;
 mod snapshot;
 mod text;
 mod trace;

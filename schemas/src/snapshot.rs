@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use portwatch_domain::job::JobId;
 use portwatch_domain::ports::{Port, Protocol};
 use portwatch_domain::snapshot::{
-    HostReport, HostState, Method, PART_HOSTS, PortState, PortVerdict, Snapshot,
+    HostReport, HostState, Method, PART_HOSTS, PortState, PortVerdict, Service, Snapshot,
 };
 use portwatch_domain::target::TargetId;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use crate::envelope::{Message, OnWire};
 use crate::error::{Misfit, Problem};
 use crate::evidence::EvidenceWire;
 use crate::job::check_hosts;
+use crate::service::ServiceWire;
 use crate::text::{HostName, Ip, Ports, Text};
 
 #[derive(Serialize, Deserialize)]
@@ -50,6 +51,8 @@ struct VerdictWire {
     port: NonZeroPort,
     state: Text<PortState>,
     evidence: EvidenceWire,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detected: Option<ServiceWire>,
 }
 
 /// A port number; 0, which is none, is written as it is and refused when read.
@@ -93,6 +96,7 @@ impl From<&HostReport> for HostWire {
             port: NonZeroPort(verdict.port.number),
             state: Text(verdict.state),
             evidence: (&verdict.evidence).into(),
+            detected: verdict.service.as_ref().map(ServiceWire::from),
         };
         Self {
             ip: Text(Ip(report.ip)),
@@ -141,6 +145,7 @@ impl TryFrom<HostWire> for HostReport {
         let mut ports = Vec::with_capacity(wire.ports.len());
         for (at, verdict) in wire.ports.into_iter().enumerate() {
             let evidence = verdict.evidence.try_into();
+            let service = verdict.detected.map(Service::try_from).transpose();
             ports.push(PortVerdict {
                 port: Port {
                     protocol: verdict.protocol.0,
@@ -149,7 +154,8 @@ impl TryFrom<HostWire> for HostReport {
                 state: verdict.state.0,
                 evidence: evidence
                     .map_err(|misfit: Misfit| misfit.below(&format!("ports[{at}]")))?,
-                service: None,
+                service: service
+                    .map_err(|misfit: Misfit| misfit.below(&format!("ports[{at}].detected")))?,
             });
         }
         Ok(Self {

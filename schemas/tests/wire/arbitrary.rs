@@ -8,6 +8,9 @@ use portwatch_domain::change::{Change, ChangeId, HostChanges, Transition};
 use portwatch_domain::job::{Job, JobHost, JobId, Priority};
 use portwatch_domain::notification::Notification;
 use portwatch_domain::ports::{Port, PortSet, Protocol};
+use portwatch_domain::snapshot::service::{
+    Certificate, Http, MAX_CERTIFICATE_NAMES, NameSource, SafeText, Service, ServiceName, Tls,
+};
 use portwatch_domain::snapshot::{
     Answer, Evidence, HostReport, HostState, Method, PART_HOSTS, PortState, PortVerdict, Snapshot,
 };
@@ -62,6 +65,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     let answer = prop_oneof![
         Just(Answer::SynAck),
         Just(Answer::Rst),
+        Just(Answer::UdpReply),
         Just(Answer::NoResponse),
         any::<u8>().prop_map(Answer::IcmpUnreachable),
     ];
@@ -142,12 +146,13 @@ prop_compose! {
     fn report_of_an_answering_host()(
         ip in ip(),
         name in option::of(host_name()),
-        verdicts in btree_map(port(), (verdict_state(), evidence()), 0..20),
+        verdicts in btree_map(port(), (verdict_state(), evidence(), option::of(service())), 0..20),
         (filtered, closed) in (ports(0), ports(0)),
     ) -> HostReport {
         let told: PortSet = verdicts.keys().copied().collect();
         let filtered = filtered.difference(&told);
-        let verdict = |(port, (state, evidence))| PortVerdict { port, state, evidence, service: None };
+        let verdict =
+            |(port, (state, evidence, service))| PortVerdict { port, state, evidence, service };
         HostReport {
             ip,
             name,
@@ -157,6 +162,50 @@ prop_compose! {
             ports: verdicts.into_iter().map(verdict).collect(),
             filtered,
         }
+    }
+}
+
+fn safe<const MAX: usize>() -> impl Strategy<Value = SafeText<MAX>> {
+    prop_oneof!["\\PC{0,20}", any::<String>()].prop_map(|text| SafeText::new(&text))
+}
+
+prop_compose! {
+    fn certificate()(
+        (subject, issuer) in (safe(), safe()),
+        names in vec(safe(), 0..=MAX_CERTIFICATE_NAMES),
+        (not_before, not_after) in (timestamp(), timestamp()),
+        sha256 in any::<[u8; 32]>(),
+    ) -> Certificate {
+        Certificate { subject, issuer, names, not_before, not_after, sha256 }
+    }
+}
+
+prop_compose! {
+    fn http()(status in 100_u16..=999, server in option::of(safe()), title in option::of(safe())) -> Box<Http> {
+        Box::new(Http { status, server, title })
+    }
+}
+
+prop_compose! {
+    fn tls()(
+        (version, alpn, refused) in (option::of(safe()), option::of(safe()), option::of(safe())),
+        certificate in option::of(certificate()),
+    ) -> Box<Tls> {
+        Box::new(Tls { version, alpn, certificate, refused })
+    }
+}
+
+prop_compose! {
+    fn service()(
+        name in option::of((safe(), any::<bool>())),
+        (product, banner) in (option::of(safe()), option::of(safe())),
+        (http, tls) in (option::of(http()), option::of(tls())),
+    ) -> Service {
+        let name = name.map(|(text, is_proven)| ServiceName {
+            text,
+            source: if is_proven { NameSource::Probe } else { NameSource::Port },
+        });
+        Service { name, product, banner, http, tls }
     }
 }
 
@@ -206,18 +255,26 @@ prop_compose! {
 
 fn transition() -> impl Strategy<Value = Transition> {
     let before = prop_oneof![verdict_state(), Just(PortState::Unknown)];
-    let of_port = (port(), before, verdict_state(), evidence(), any::<bool>())
+    let service = option::of(service());
+    let of_port = (
+        port(),
+        before,
+        verdict_state(),
+        evidence(),
+        any::<bool>(),
+        service,
+    )
         .prop_filter("a transition goes elsewhere", |(_, before, after, ..)| {
             before != after
         })
         .prop_map(
-            |(port, before, after, evidence, expected)| Transition::Port {
+            |(port, before, after, evidence, expected, service)| Transition::Port {
                 port,
                 before,
                 after,
                 evidence,
                 expected,
-                service: None,
+                service: service.filter(|_| after == PortState::Open),
             },
         );
     let states = [HostState::Up, HostState::Down, HostState::Unknown];

@@ -1,10 +1,15 @@
 //! What is encoded decodes to the same, and is valid by its schema.
 
 use jiff::Timestamp;
-use portwatch_domain::change::{Change, ChangeId, HostChanges, MAX_CHANGES_TOLD, Transition};
+use portwatch_domain::change::{
+    Change, ChangeId, HostChanges, MAX_CHANGES_TOLD, Transition, told_together,
+};
 use portwatch_domain::job::JobId;
 use portwatch_domain::notification::Notification;
 use portwatch_domain::ports::Port;
+use portwatch_domain::snapshot::service::{
+    Certificate, Http, MAX_CERTIFICATE_NAMES, NameSource, SafeText, Service, ServiceName, Tls,
+};
 use portwatch_domain::snapshot::{Answer, Evidence, PortState};
 use portwatch_domain::target::TargetId;
 use portwatch_schemas::{
@@ -62,15 +67,69 @@ proptest! {
     }
 }
 
+/// Texts of full length, of characters that JSON has to escape.
+fn long_service() -> Service {
+    fn full<const MAX: usize>() -> SafeText<MAX> {
+        SafeText::new(&"\"".repeat(MAX))
+    }
+    Service {
+        name: Some(ServiceName {
+            text: full(),
+            source: NameSource::Probe,
+        }),
+        product: Some(full()),
+        banner: Some(full()),
+        http: Some(Box::new(Http {
+            status: 999,
+            server: Some(full()),
+            title: Some(full()),
+        })),
+        tls: Some(Box::new(Tls {
+            version: Some(full()),
+            alpn: Some(full()),
+            certificate: Some(Certificate {
+                subject: full(),
+                issuer: full(),
+                names: vec![full(); MAX_CERTIFICATE_NAMES],
+                not_before: Timestamp::MIN,
+                not_after: Timestamp::MAX,
+                sha256: [0xff; 32],
+            }),
+            refused: Some(full()),
+        })),
+    }
+}
+
+/// Services of which ever more is said, the last with nothing left out.
+fn ever_longer_services() -> Vec<Option<Service>> {
+    let full = long_service();
+    let named = Service {
+        name: full.name.clone(),
+        ..Service::default()
+    };
+    let banner = Service {
+        banner: full.banner.clone(),
+        ..named.clone()
+    };
+    vec![
+        None,
+        Some(Service::default()),
+        Some(named),
+        Some(full.in_short()),
+        Some(banner),
+        Some(full),
+    ]
+}
+
 /// Changes of as many ports of a host with the longest name.
-fn long_changes(count: usize) -> Notification {
+fn long_changes(count: usize, service: Option<&Service>) -> Notification {
     let at = Timestamp::MAX;
     let change = |number: usize| Change {
         id: ChangeId(Uuid::max()),
         transition: Transition::Port {
             port: Port::tcp(u16::try_from(number).expect("a port")),
             before: PortState::Filtered,
-            after: PortState::Filtered,
+            after: PortState::Open,
             evidence: Evidence {
                 answer: Answer::IcmpUnreachable(u8::MAX),
                 ttl: Some(u8::MAX),
@@ -78,7 +137,7 @@ fn long_changes(count: usize) -> Notification {
                 probes: u16::MAX,
             },
             expected: false,
-            service: None,
+            service: service.cloned(),
         },
         at,
     };
@@ -111,14 +170,23 @@ fn some_meta() -> Meta {
 
 #[test]
 fn as_many_changes_as_are_told_at_once_fit_a_message() {
-    let notification = long_changes(MAX_CHANGES_TOLD);
-    encode(&some_meta(), &notification.changes).expect("the change fits");
-    encode(&some_meta(), &notification).expect("the notification fits");
+    for service in ever_longer_services() {
+        let all = long_changes(MAX_CHANGES_TOLD + 50, service.as_ref());
+        let mut told = 0;
+        for changes in told_together(&all.changes.changes) {
+            told += changes.len();
+            let mut notification = all.clone();
+            notification.changes.changes = changes.to_vec();
+            encode(&some_meta(), &notification.changes).expect("the change fits");
+            encode(&some_meta(), &notification).expect("the notification fits");
+        }
+        assert_eq!(told, MAX_CHANGES_TOLD + 50, "each is told once");
+    }
 }
 
 #[test]
 fn a_message_that_is_too_large_is_not_made() {
-    let error = encode(&some_meta(), &long_changes(5_000)).expect_err("too large");
+    let error = encode(&some_meta(), &long_changes(5_000, None)).expect_err("too large");
     assert!(matches!(error, EncodeError::TooLarge { bytes, .. } if bytes > MAX_MESSAGE_BYTES));
     let says = error.to_string();
     assert!(says.starts_with("the io.portwatch.notification.v1 message is too large: "));

@@ -1,11 +1,15 @@
 //! The `portwatch` command. Each subcommand is one file in `commands/` and one line in [`Command`].
 
 mod commands;
+mod printable;
+mod sandbox;
 mod settings;
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use commands::role::Role;
 use commands::{dead, doctor, healthcheck, migrate, role, scan, up};
 
 /// Exit code of anything that went wrong.
@@ -66,32 +70,38 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::Error::new(error).context("starting")),
-    };
     // Every TLS connection of this process uses this provider; it fails only if one is set already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let result = runtime.block_on(async {
-        match arguments.command {
-            Command::Up(arguments) => up::run(arguments).await,
-            Command::Scan(arguments) => scan::run(arguments).await,
-            Command::Scheduler(arguments) => role::run(role::Role::Scheduler, arguments).await,
-            Command::Scanner(arguments) => role::run(role::Role::Scanner, arguments).await,
-            Command::Differ(arguments) => role::run(role::Role::Differ, arguments).await,
-            Command::Notifier(arguments) => role::run(role::Role::Notifier, arguments).await,
-            Command::Migrate(arguments) => migrate::run(arguments).await,
-            Command::Doctor(arguments) => doctor::run(arguments).await,
-            Command::Dead(arguments) => dead::run(arguments).await,
-            Command::Healthcheck(arguments) => healthcheck::run(arguments).await,
-        }
-    });
+    run(arguments.command).unwrap_or_else(|error| failed(&error))
+}
+
+/// Those that scan prepare first, while there is one thread: what is given up then, no thread has.
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(arguments) => finish(up::run(up::prepare(arguments)?)),
+        Command::Scan(arguments) => finish(scan::run(scan::prepare(arguments)?)),
+        Command::Scheduler(arguments) => serve(Role::Scheduler, arguments),
+        Command::Scanner(arguments) => serve(Role::Scanner, arguments),
+        Command::Differ(arguments) => serve(Role::Differ, arguments),
+        Command::Notifier(arguments) => serve(Role::Notifier, arguments),
+        Command::Migrate(arguments) => finish(migrate::run(arguments)),
+        Command::Doctor(arguments) => finish(doctor::run(arguments)),
+        Command::Dead(arguments) => finish(dead::run(arguments)),
+        Command::Healthcheck(arguments) => finish(healthcheck::run(arguments)),
+    }
+}
+
+fn serve(role: Role, arguments: role::Arguments) -> anyhow::Result<ExitCode> {
+    finish(role::run(role::prepare(role, arguments)?))
+}
+
+/// Starts the threads and runs the command on them.
+fn finish(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new().context("starting")?;
+    let result = runtime.block_on(work);
     // Blocking calls that are still out, such as a name being resolved, are not waited for.
     runtime.shutdown_background();
-    match result {
-        Ok(code) => code,
-        Err(error) => failed(&error),
-    }
+    result
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use portwatch_bus::{HandlerError, Received, Route};
 use portwatch_domain::change::diff::{Outcome, diff};
-use portwatch_domain::change::{Change, HostChanges, MAX_CHANGES_TOLD};
+use portwatch_domain::change::{Change, HostChanges, told_together};
 use portwatch_domain::snapshot::{HostReport, Snapshot};
 use portwatch_domain::target::Target;
 use portwatch_schemas::{Meta, TraceParent, encode};
@@ -127,8 +127,8 @@ fn news(
         let kind = change.kind().as_str();
         metrics::counter!("portwatch_change_found_total", "kind" => kind).increment(1);
     }
-    changes
-        .chunks(MAX_CHANGES_TOLD)
+    told_together(&changes)
+        .into_iter()
         .map(|chunk| HostChanges {
             target: target.id,
             target_name: target.name.clone(),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::sockets::Sockets;
+use crate::wire::WireError;
 
 /// The number of `CAP_NET_RAW` in capability sets (linux/capability.h).
 const CAP_NET_RAW: u32 = 13;
@@ -39,18 +40,9 @@ enum Place {
 /// # Errors
 /// If they cannot be opened.
 pub fn raw_sockets() -> Result<(), Denied> {
-    Sockets::open(0).map(|_| ()).map_err(|error| {
-        let permission = error.source.kind() == std::io::ErrorKind::PermissionDenied;
-        let cause = if permission {
-            "this process lacks CAP_NET_RAW".to_owned()
-        } else {
-            format!("{error}: {}", error.source)
-        };
-        Denied {
-            cause,
-            situation: Situation::of_this_process(),
-        }
-    })
+    Sockets::open(0)
+        .map(|_| ())
+        .map_err(|error| Denied::because(&error))
 }
 
 impl fmt::Display for Denied {
@@ -62,6 +54,20 @@ impl fmt::Display for Denied {
 impl std::error::Error for Denied {}
 
 impl Denied {
+    /// The sockets of a scan cannot be opened.
+    pub(crate) fn because(error: &WireError) -> Self {
+        let permission = error.source.kind() == std::io::ErrorKind::PermissionDenied;
+        let cause = if permission {
+            "this process lacks CAP_NET_RAW".to_owned()
+        } else {
+            format!("{error}: {}", error.source)
+        };
+        Self {
+            cause,
+            situation: Situation::of_this_process(),
+        }
+    }
+
     /// What to do, in words for the one who runs the process.
     pub fn mend(&self) -> String {
         self.situation.mend()

@@ -145,7 +145,11 @@ impl Engine {
         let pairs = plan.hosts.len() * ports.len();
         let by_address = plan.hosts.iter().map(PlannedHost::ip).zip(0..).collect();
         let seats = pacer.enter(plan.hosts.iter().map(PlannedHost::ip));
-        let networks = seats.iter().map(Seat::network).max().map_or(0, |last| last + 1);
+        let networks = seats
+            .iter()
+            .map(Seat::network)
+            .max()
+            .map_or(0, |last| last + 1);
         let host = |(host, seat): (&PlannedHost, Seat)| {
             Host::new(host.addresses, seat, plan.window.map(|window| window.host))
         };

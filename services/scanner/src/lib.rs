@@ -6,10 +6,12 @@
 
 pub mod capability;
 mod connect;
+pub mod detect;
 mod drive;
 mod engine;
 mod exclude;
 mod parts;
+pub mod privilege;
 mod route;
 mod scan;
 mod service;
@@ -27,8 +29,9 @@ use portwatch_domain::job::{Job, Priority};
 use tokio_util::sync::CancellationToken;
 
 pub use engine::{Progress, Rejected};
+pub use exclude::Exclusions;
 pub use route::source_towards;
-pub use scan::{Scan, ScanError, Scanner, method};
+pub use scan::{SELF_SET_RATE, Scan, ScanError, Scanner, method};
 pub use service::{Deps, JobProgress, ServiceError};
 pub use settings::{MethodSetting, Retries, Settings};
 
@@ -36,14 +39,13 @@ pub use settings::{MethodSetting, Retries, Settings};
 /// number of scanners may share a zone.
 ///
 /// # Errors
-/// If the settings ask for what this process may not do, or the bus is gone for good.
+/// If the bus is gone for good.
 pub async fn run(
     deps: Deps,
     settings: &Settings,
     shutdown: CancellationToken,
 ) -> Result<(), ServiceError> {
     service::describe();
-    let scanner = Scanner::new(settings)?;
     let worker = settings.worker();
     let zone = &settings.zone;
     let route = |priority| Route::Job {
@@ -56,6 +58,6 @@ pub async fn run(
         concurrency: settings.concurrency,
         grace: Duration::try_from(settings.grace).unwrap_or_default(),
     };
-    let handler = |received: Received<Job>| service::handle(&deps, &scanner, &worker, received);
+    let handler = |received: Received<Job>| service::handle(&deps, &worker, received);
     Ok(consumer.run(handler, shutdown).await?)
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -119,22 +119,16 @@ impl Scanner {
     /// # Errors
     /// If the settings insist on SYN packets and this process may not send them.
     pub fn new(settings: &Settings) -> Result<Self, ScanError> {
-        let method = match (settings.method, capability::raw_sockets()) {
-            (MethodSetting::Connect, _) => Method::Connect,
-            (_, Ok(())) => Method::Syn,
-            (MethodSetting::Syn, Err(denied)) => return Err(ScanError::Denied { denied }),
-            (MethodSetting::Auto, Err(denied)) => {
-                let mend = denied.mend();
-                tracing::warn!(%denied, mend, "no raw sockets: scanning with whole connections, which is slower and seen by every service");
-                Method::Connect
-            }
+        let (method, sockets) = match settings.method {
+            MethodSetting::Connect => (Method::Connect, Vec::new()),
+            MethodSetting::Syn | MethodSetting::Auto => match open_sockets(settings) {
+                Ok(sockets) => (Method::Syn, sockets),
+                Err(error) => (
+                    without_sockets(settings, &Denied::because(&error))?,
+                    Vec::new(),
+                ),
+            },
         };
-        let mut sockets = Vec::new();
-        if method == Method::Syn {
-            for _ in 0..settings.concurrency.max(1) {
-                sockets.push(Sockets::open(ring_bytes(settings))?);
-            }
-        }
         Ok(Self {
             method,
             settings: settings.clone(),
@@ -349,6 +343,25 @@ impl Task {
         };
         self.job.hosts.iter().map(&mut report).collect()
     }
+}
+
+/// The sockets of as many scans as may run at once.
+fn open_sockets(settings: &Settings) -> Result<Vec<Sockets>, WireError> {
+    let ring = ring_bytes(settings);
+    (0..settings.concurrency.max(1))
+        .map(|_| Sockets::open(ring))
+        .collect()
+}
+
+/// How to scan without raw sockets, if that will do.
+fn without_sockets(settings: &Settings, denied: &Denied) -> Result<Method, ScanError> {
+    if settings.method == MethodSetting::Syn {
+        let denied = denied.clone();
+        return Err(ScanError::Denied { denied });
+    }
+    let mend = denied.mend();
+    tracing::warn!(%denied, mend, "no raw sockets: scanning with whole connections, which is slower and seen by every service");
+    Ok(Method::Connect)
 }
 
 /// The receive rings of all scans at once have what a single one should have.

@@ -1,5 +1,7 @@
 //! One job: scan → publish the parts, confirmed → acknowledge.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use portwatch_bus::{Bus, BusError, HandlerError, Received, snapshot_shard};
@@ -12,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::parts::{parts, shrunk};
-use crate::{Progress, Scan, ScanError, Scanner};
+use crate::{Progress, Scan, Scanner};
 
 /// The sender in the envelope of a snapshot.
 const SOURCE: &str = "/portwatch/scanner";
@@ -42,16 +44,19 @@ pub struct Deps {
     pub snapshot_shards: u16,
     /// Tells every tenth of a second how far each scan is.
     pub progress: broadcast::Sender<JobProgress>,
+    /// What scans, with its sockets open.
+    pub scanner: Arc<Scanner>,
 }
 
 impl Deps {
     /// A scanner on this bus, whose progress nobody listens to yet.
-    pub fn new(bus: Bus, snapshot_shards: u16) -> Self {
+    pub fn new(bus: Bus, snapshot_shards: u16, scanner: Scanner) -> Self {
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);
         Self {
             bus,
             snapshot_shards,
             progress,
+            scanner: Arc::new(scanner),
         }
     }
 }
@@ -59,9 +64,6 @@ impl Deps {
 /// Why the service ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// It cannot scan at all.
-    #[error(transparent)]
-    Scan(#[from] ScanError),
     /// The bus can no longer be consumed from.
     #[error(transparent)]
     Bus(#[from] BusError),
@@ -116,7 +118,6 @@ pub(crate) fn describe() {
 /// hands the job back.
 pub(crate) async fn handle(
     deps: &Deps,
-    scanner: &Scanner,
     worker: &str,
     received: Received<Job>,
 ) -> Result<(), HandlerError> {
@@ -137,7 +138,8 @@ pub(crate) async fn handle(
             progress,
         });
     };
-    let scan = scanner
+    let scan = deps
+        .scanner
         .scan(&job, progress, CancellationToken::new())
         .await
         .map_err(|error| HandlerError::Retry(format!("job {id} was not scanned: {error}")))?;

@@ -84,6 +84,8 @@ pub struct Settings {
     pub connections: usize,
     /// On shutdown, how long the jobs in hand may still take.
     pub grace: SignedDuration,
+    /// Privileges are given up once the sockets are open ([`crate::privilege`]).
+    pub sandbox: bool,
 }
 
 impl Default for Settings {
@@ -101,6 +103,7 @@ impl Default for Settings {
             max_open_ports: 500,
             connections: 512,
             grace: SignedDuration::from_secs(20),
+            sandbox: true,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use uuid::Uuid;
 
+use crate::printable::printable;
 use crate::settings::{ConfigArgument, until_good};
 
 /// Look at messages that could not be handled, and send them again
@@ -66,16 +67,4 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     bus.close().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Text from anywhere, without what would move a terminal's cursor or change its colours.
-fn printable(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
-        }
-    };
-    text.chars().map(shown).collect()
 }

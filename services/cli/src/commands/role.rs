@@ -8,9 +8,12 @@ use anyhow::{Context as _, Result};
 use portwatch_bus::Bus;
 use portwatch_runtime::health::{self, Readiness};
 use portwatch_runtime::{shutdown, telemetry};
+use portwatch_scanner::Scanner;
+use portwatch_scanner::privilege::Keep;
 use portwatch_store::{Store, retry_while_unavailable};
 use tokio_util::sync::CancellationToken;
 
+use crate::sandbox;
 use crate::settings::{ConfigArgument, Settings};
 
 /// What is logged if the settings do not say. What the drivers log is in our own lines already.
@@ -46,11 +49,40 @@ impl Role {
     }
 }
 
-/// Runs the command.
-pub async fn run(role: Role, arguments: Arguments) -> Result<ExitCode> {
+/// A role that is ready to run.
+pub struct Ready {
+    role: Role,
+    settings: Settings,
+    listen: SocketAddr,
+    /// The scanner's sockets, open, with no privilege left; `None` for the other roles.
+    scanner: Option<Scanner>,
+}
+
+/// Reads the settings and starts logging; opens the scanner's sockets.
+pub fn prepare(role: Role, arguments: Arguments) -> Result<Ready> {
     let settings = arguments.config.load()?;
     let filter = settings.runtime.log.as_deref().unwrap_or(LOG);
     telemetry::start_logs(filter, settings.runtime.log_format)?;
+    let scanner = match role {
+        Role::Scanner => Some(sandbox::open(&settings.scanner, Keep::Nothing)?),
+        Role::Scheduler | Role::Differ | Role::Notifier => None,
+    };
+    Ok(Ready {
+        role,
+        listen: arguments.listen.unwrap_or(settings.runtime.listen),
+        settings,
+        scanner,
+    })
+}
+
+/// Runs the command.
+pub async fn run(ready: Ready) -> Result<ExitCode> {
+    let Ready {
+        role,
+        settings,
+        listen,
+        scanner,
+    } = ready;
     let metrics = telemetry::start_metrics()?;
     let shutdown = shutdown::on_signal().context("listening for signals")?;
     let bus = settings.broker.connect(role.name()).await?;
@@ -71,32 +103,42 @@ pub async fn run(role: Role, arguments: Arguments) -> Result<ExitCode> {
         });
         store = Some(opened);
     }
-    let address = arguments.listen.unwrap_or(settings.runtime.listen);
     // Health is answered until the very end, so that a slow stop is not taken for a death.
     let end = CancellationToken::new();
-    let address = health::serve(address, readiness, metrics, end.clone()).await?;
+    let address = health::serve(listen, readiness, metrics, end.clone()).await?;
     tracing::info!(role = role.name(), version = env!("CARGO_PKG_VERSION"), %address, "starting");
 
-    serve(role, &settings, &bus, store, &shutdown).await?;
+    match (scanner, store) {
+        (Some(scanner), _) => scan(scanner, &settings, &bus, &shutdown).await?,
+        (None, Some(store)) => serve(role, &settings, &bus, store, &shutdown).await?,
+        (None, None) => {}
+    }
     bus.close().await;
     end.cancel();
     tracing::info!(role = role.name(), "stopped");
     Ok(ExitCode::SUCCESS)
 }
 
+async fn scan(
+    scanner: Scanner,
+    settings: &Settings,
+    bus: &Bus,
+    shutdown: &CancellationToken,
+) -> Result<()> {
+    let shards = settings.broker.snapshot_shards;
+    let deps = portwatch_scanner::Deps::new(bus.clone(), shards, scanner);
+    portwatch_scanner::run(deps, &settings.scanner, shutdown.clone()).await?;
+    Ok(())
+}
+
 async fn serve(
     role: Role,
     settings: &Settings,
     bus: &Bus,
-    store: Option<Store>,
+    store: Store,
     shutdown: &CancellationToken,
 ) -> Result<()> {
     let bus = bus.clone();
-    let Some(store) = store else {
-        let deps = portwatch_scanner::Deps::new(bus, settings.broker.snapshot_shards);
-        portwatch_scanner::run(deps, &settings.scanner, shutdown.clone()).await?;
-        return Ok(());
-    };
     let checked = retry_while_unavailable("checking its schema", shutdown, || store.check()).await;
     match checked {
         Err(_) if shutdown.is_cancelled() => return Ok(()),

@@ -10,16 +10,19 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use jiff::SignedDuration;
-use portwatch_bus::{Bus, in_process};
+use portwatch_bus::in_process;
 use portwatch_domain::target::Target;
 use portwatch_notifier::{Channel, WebhookSettings, channels};
 use portwatch_runtime::health::{self, Readiness};
 use portwatch_runtime::settings::{List, Secret};
 use portwatch_runtime::{shutdown, telemetry};
+use portwatch_scanner::Scanner;
+use portwatch_scanner::privilege::Keep;
 use portwatch_scheduler::{Source, TargetSettings};
 use portwatch_store::{Store, sqlite};
 use tokio_util::sync::CancellationToken;
 
+use crate::sandbox;
 use crate::settings::{ConfigArgument, Settings};
 use printer::Printer;
 
@@ -71,13 +74,22 @@ pub struct Arguments {
     config: ConfigArgument,
 }
 
-/// Runs the command.
-pub async fn run(arguments: Arguments) -> Result<ExitCode> {
+/// Everything that is ready to run.
+pub struct Ready {
+    arguments: Arguments,
+    settings: Settings,
+    /// The targets of the command line, then those of the settings.
+    targets: [Vec<Target>; 2],
+    directory: PathBuf,
+    /// The scanner's sockets, open, with no privilege left.
+    scanner: Scanner,
+}
+
+/// Reads the settings, makes the data directory, and opens the scanner's sockets.
+pub fn prepare(mut arguments: Arguments) -> Result<Ready> {
     let mut settings = arguments.config.load()?;
     let filter = settings.runtime.log.as_deref().unwrap_or(LOG);
     telemetry::start_logs(filter, settings.runtime.log_format)?;
-    let metrics = telemetry::start_metrics()?;
-
     settings.scanner.permit_rate(arguments.rate);
     settings.scanner.grace = settings.scanner.grace.min(GRACE);
     let given = Source::CommandLine.targets(&arguments.target_settings())?;
@@ -87,7 +99,32 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
             "nothing to watch: name a target (portwatch up 127.0.0.1), or list some in a settings file"
         );
     }
-    let directory = data_dir::open(arguments.data_dir)?;
+    let directory = data_dir::open(arguments.data_dir.take())?;
+    let keep = if data_dir::is_of_others(&directory)? {
+        Keep::FileAccess
+    } else {
+        Keep::Nothing
+    };
+    let scanner = sandbox::open(&settings.scanner, keep)?;
+    Ok(Ready {
+        arguments,
+        settings,
+        targets: [given, listed],
+        directory,
+        scanner,
+    })
+}
+
+/// Runs the command.
+pub async fn run(ready: Ready) -> Result<ExitCode> {
+    let Ready {
+        arguments,
+        mut settings,
+        targets: [given, listed],
+        directory,
+        scanner,
+    } = ready;
+    let metrics = telemetry::start_metrics()?;
     let printer = Arc::new(Printer::new());
     if let Some(url) = arguments.webhook {
         let secret = webhook_secret(&settings, &directory, &printer)?;
@@ -105,14 +142,11 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         portwatch_scheduler::sync(&store, source, targets).await?;
     }
     let watched: Vec<&Target> = given.iter().chain(&listed).collect();
-    printer.welcome(
-        &watched,
-        &directory,
-        address,
-        portwatch_scanner::method(&settings.scanner),
-    );
+    printer.welcome(&watched, &directory, address, scanner.method());
 
-    serve(&settings, &store, &bus, channels, &printer, &shutdown).await?;
+    let shards = settings.broker.snapshot_shards;
+    let scanner = portwatch_scanner::Deps::new(bus.clone(), shards, scanner);
+    serve(&settings, &store, scanner, channels, &printer, &shutdown).await?;
     end.cancel();
     printer.line("stopped; what changes until the next start is told then");
     Ok(ExitCode::SUCCESS)
@@ -182,17 +216,17 @@ fn readiness(store: &Store) -> Readiness {
 async fn serve(
     settings: &Settings,
     store: &Store,
-    bus: &Bus,
+    scanner: portwatch_scanner::Deps,
     channels: Vec<Channel>,
     printer: &Arc<Printer>,
     shutdown: &CancellationToken,
 ) -> Result<()> {
     let snapshot_shards = settings.broker.snapshot_shards;
+    let bus = scanner.bus.clone();
     let scheduler = portwatch_scheduler::Deps {
         store: store.clone(),
         bus: bus.clone(),
     };
-    let scanner = portwatch_scanner::Deps::new(bus.clone(), snapshot_shards);
     let seen = Arc::clone(printer);
     let differ = portwatch_differ::Deps {
         store: store.clone(),

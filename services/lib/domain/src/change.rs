@@ -4,6 +4,7 @@ pub mod diff;
 mod state;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::net::IpAddr;
 
@@ -17,6 +18,7 @@ use crate::spelling::words;
 use crate::target::TargetId;
 
 pub use state::{HostRecord, PortRecord};
+pub use told::told_together;
 
 /// A change's id: the same however often the change is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -26,9 +26,9 @@ pub const PART_HOSTS: usize = 32;
 /// What is known of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PortState {
-    /// A SYN was answered with a SYN-ACK.
+    /// A SYN was answered with a SYN-ACK, or a datagram to a UDP port with another.
     Open,
-    /// A SYN was answered with a RST.
+    /// A SYN was answered with a RST, or the host itself rejected a datagram with ICMP port unreachable.
     Closed,
     /// Something on the way drops or rejects the probes.
     Filtered,

@@ -228,9 +228,6 @@ mod tests {
             destination: 2,
         };
         let mut template = FrameTemplate::new(FROM, TO, Ipv4Addr::LOCALHOST.into());
-        assert_eq!(
-            template.fill(Ipv6Addr::LOCALHOST.into(), ports, 0, 0),
-            None
-        );
+        assert_eq!(template.fill(Ipv6Addr::LOCALHOST.into(), ports, 0, 0), None);
     }
 }

@@ -3,6 +3,7 @@
 //! Times are kept to the microsecond, and so are durations; what is finer is cut off.
 
 mod change;
+mod service;
 mod state;
 mod target;
 

@@ -7,8 +7,8 @@ use portwatch_domain::snapshot::{Answer, PortState};
 use portwatch_packet::{Answer as Said, Flow, Reply};
 
 use super::line::Attempt;
-use super::order::Order;
 use super::mark::Mark;
+use super::order::Order;
 use super::track::{ATTEMPTS, Heard, Step, Track, Waiting};
 use super::{Engine, Moment, SOURCE_PORTS};
 use crate::wire::Event;

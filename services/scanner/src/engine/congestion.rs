@@ -152,7 +152,10 @@ mod tests {
         assert_eq!(settle(1_000_000, 10, None), 25_000, "one in ten is lost");
         assert!(settle(1_000_000, 2, None) > 10_000, "every other is lost");
         let limited = settle(1000, 0, None);
-        assert!((400..4000).contains(&limited), "{limited} at a limit of 1000");
+        assert!(
+            (400..4000).contains(&limited),
+            "{limited} at a limit of 1000"
+        );
         assert_eq!(settle(1_000_000, 0, Some(100)), 25_000, "it starts slowly");
     }
 

@@ -90,7 +90,7 @@ impl Host {
         let quality = match answer {
             Answer::Rst => Quality::Refuses,
             Answer::SynAck => Quality::Accepts,
-            Answer::IcmpUnreachable(_) | Answer::NoResponse => Quality::Rejects,
+            Answer::UdpReply | Answer::IcmpUnreachable(_) | Answer::NoResponse => Quality::Rejects,
         };
         if self.control.is_none_or(|(best, _)| quality >= best) {
             self.control = Some((quality, port));

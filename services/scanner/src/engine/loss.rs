@@ -70,7 +70,11 @@ mod tests {
             loss.control_sent();
             loss.control_answered();
         }
-        assert_eq!(loss.silences_needed(), Some(7), "one port, and its controls");
+        assert_eq!(
+            loss.silences_needed(),
+            Some(7),
+            "one port, and its controls"
+        );
         for _ in 0..10_000 {
             loss.answered(0);
         }

@@ -94,7 +94,10 @@ mod tests {
             }
         }
         let settled = [Mark::UNTOLD, Mark::PARKED, Mark::OPEN, Mark::CLOSED];
-        for mark in settled.into_iter().chain([Mark::FILTERED, Mark::UNKNOWN, Mark::TRACKED]) {
+        for mark in settled
+            .into_iter()
+            .chain([Mark::FILTERED, Mark::UNKNOWN, Mark::TRACKED])
+        {
             assert_eq!(mark.as_swept(), None);
             assert!(!mark.is_out());
         }

@@ -126,7 +126,9 @@ impl Gate<'_> {
         if total_next > now {
             return Err(Wait::All(total_next));
         }
-        let next = networks.next(now, seat.network).max(hosts.next(now, seat.host));
+        let next = networks
+            .next(now, seat.network)
+            .max(hosts.next(now, seat.host));
         if next > now {
             return Err(Wait::Host(next));
         }

@@ -40,7 +40,11 @@ impl Engine {
         let turn = self.turns.peek().map(|&Reverse((at, ..))| at.max(gate));
         let more = self.has_more().then_some(gate);
         let linger = (self.linger > now).then_some(self.linger);
-        match [timer, flight, turn, more, linger].into_iter().flatten().min() {
+        match [timer, flight, turn, more, linger]
+            .into_iter()
+            .flatten()
+            .min()
+        {
             Some(at) => Next::At(at.min(self.plan.deadline)),
             None => Next::Done,
         }

@@ -282,9 +282,7 @@ impl Track {
                 } else {
                     SPACED_SILENCES
                 };
-                let enough = unheard
-                    .needed
-                    .is_some_and(|needed| self.silences >= needed);
+                let enough = unheard.needed.is_some_and(|needed| self.silences >= needed);
                 if enough && self.spaced >= spaced {
                     self.filtered()
                 } else {

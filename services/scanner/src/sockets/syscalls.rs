@@ -21,14 +21,7 @@ pub(super) fn wait(socket: &Socket, wait: Duration) -> io::Result<()> {
         tv_nsec: wait.subsec_nanos().into(),
     };
     // SAFETY: one entry is passed and outlives the call, so does the timeout; no signal mask is given.
-    let ready = unsafe {
-        libc::ppoll(
-            &raw mut polled,
-            1,
-            &raw const timeout,
-            std::ptr::null(),
-        )
-    };
+    let ready = unsafe { libc::ppoll(&raw mut polled, 1, &raw const timeout, std::ptr::null()) };
     if ready < 0 {
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {

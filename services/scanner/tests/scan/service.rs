@@ -9,7 +9,7 @@ use portwatch_bus::{Bus, Route, Subscription, in_process, snapshot_shard};
 use portwatch_domain::job::{Job, JobId};
 use portwatch_domain::ports::{Port, PortSet};
 use portwatch_domain::snapshot::{PART_HOSTS, PortState, Snapshot};
-use portwatch_scanner::{Deps, Settings, run};
+use portwatch_scanner::{Deps, Scanner, Settings, run};
 use portwatch_schemas::{Meta, TraceParent, decode, encode};
 use tokio_util::sync::CancellationToken;
 
@@ -55,8 +55,12 @@ async fn next(snapshots: &mut Box<dyn Subscription>) -> (Meta, Snapshot) {
 
 /// A scanner that runs until the token is cancelled.
 fn start(bus: &Bus, settings: Settings, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
-    let (deps, stop) = (Deps::new(bus.clone(), SHARDS), stop.clone());
+    let (deps, stop) = (deps(bus, &settings), stop.clone());
     tokio::spawn(async move { run(deps, &settings, stop).await.unwrap() })
+}
+
+fn deps(bus: &Bus, settings: &Settings) -> Deps {
+    Deps::new(bus.clone(), SHARDS, Scanner::new(settings).unwrap())
 }
 
 fn set(ports: &[u16]) -> PortSet {
@@ -78,9 +82,9 @@ async fn a_job_becomes_a_snapshot_in_parts() {
 
     let (bus, stop) = (in_process::new(SHARDS), CancellationToken::new());
     let mut snapshots = snapshots_of(&bus, &job).await;
-    let deps = Deps::new(bus.clone(), SHARDS);
-    let mut progress = deps.progress.subscribe();
     let (settings, stopped) = (Settings::default(), stop.clone());
+    let deps = deps(&bus, &settings);
+    let mut progress = deps.progress.subscribe();
     let service = tokio::spawn(async move { run(deps, &settings, stopped).await.unwrap() });
     let sent = send(&bus, &job);
 
@@ -148,7 +152,7 @@ async fn a_job_that_is_not_done_at_the_end_of_the_grace_is_handed_back_and_scann
     };
     let (bus, stop) = (in_process::new(SHARDS), CancellationToken::new());
     let mut snapshots = snapshots_of(&bus, &job).await;
-    let deps = Deps::new(bus.clone(), SHARDS);
+    let deps = deps(&bus, &slow);
     let mut progress = deps.progress.subscribe();
     let stopped = stop.clone();
     let service = tokio::spawn(async move { run(deps, &slow, stopped).await.unwrap() });

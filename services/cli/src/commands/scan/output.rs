@@ -1,225 +1,117 @@
-//! Results as a table or as ndjson.
+//! Results in the format that was asked for, as they come.
 
-use std::collections::HashMap;
-use std::io::{self, Write as _};
-use std::net::IpAddr;
+mod masscan_json;
+mod ndjson;
+mod nmap_xml;
+mod service_json;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
 
 use jiff::Timestamp;
 use portwatch_domain::job::Job;
-use portwatch_domain::ports::{Port, service_name};
-use portwatch_domain::snapshot::{Evidence, HostReport, HostState, Method, PortState};
+use portwatch_domain::ports::PortSet;
+use portwatch_domain::snapshot::{HostState, Method, PortState};
 use portwatch_scanner::Scan;
-use serde::Serialize;
 
 use super::Format;
+use super::seen::{Seen, hosts};
 
-/// Prints a scan job by job, and counts.
-pub struct Output {
-    format: Format,
-    summary: Summary,
-    head: bool,
+/// What is known of a scan when it starts.
+pub struct Run {
+    /// The command line.
+    pub command: String,
+    /// How it scans.
+    pub method: Method,
+    /// The ports of every host.
+    pub ports: PortSet,
+    /// When it started.
+    pub started_at: Timestamp,
 }
 
-/// The last line.
-#[derive(Debug, Serialize)]
-struct Summary {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    method: &'static str,
+/// Prints a scan job by job, and counts. What is printed is whole once [`Output::end`] was called,
+/// however early that is.
+pub struct Output<W> {
+    out: W,
+    format: Format,
+    run: Run,
+    sums: Sums,
+    /// Something that has to be told apart from what follows was printed.
+    begun: bool,
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
     hosts: usize,
-    hosts_up: usize,
+    up: usize,
+    down: usize,
     open: usize,
     closed: usize,
     filtered: usize,
     unknown: usize,
     probes: u64,
-    complete: bool,
-    started_at: Timestamp,
-    finished_at: Timestamp,
 }
 
-/// One open or filtered port.
-#[derive(Debug, Serialize)]
-struct Row {
-    host: String,
-    ip: IpAddr,
-    port: u16,
-    protocol: &'static str,
-    state: &'static str,
-    reason: String,
-    ttl: Option<u8>,
-    timestamp: Timestamp,
+impl Sums {
+    fn add(&mut self, seen: &Seen<'_>) {
+        let open = seen.with(PortState::Open).count();
+        self.hosts += 1;
+        self.up += usize::from(seen.report.state == HostState::Up);
+        self.down += usize::from(seen.report.state == HostState::Down);
+        self.open += open;
+        self.closed += seen.closed;
+        self.filtered += seen.rows.len() - open;
+        self.unknown += seen.unknown;
+    }
 }
 
-impl Output {
-    /// Nothing printed yet.
-    pub fn new(format: Format, method: Method) -> Self {
-        let now = Timestamp::now();
-        let summary = Summary {
-            kind: "summary",
-            method: method.as_str(),
-            hosts: 0,
-            hosts_up: 0,
-            open: 0,
-            closed: 0,
-            filtered: 0,
-            unknown: 0,
-            probes: 0,
-            complete: false,
-            started_at: now,
-            finished_at: now,
-        };
-        Self {
-            format,
-            summary,
-            head: false,
+impl<W: Write> Output<W> {
+    /// Prints what comes before the first host.
+    pub fn new(format: Format, mut out: W, run: Run) -> io::Result<Self> {
+        match format {
+            Format::Table | Format::Ndjson => {}
+            Format::NmapXml => nmap_xml::begin(&mut out, &run)?,
+            Format::MasscanJson => masscan_json::begin(&mut out)?,
         }
+        out.flush()?;
+        let (sums, begun) = (Sums::default(), false);
+        Ok(Self {
+            out,
+            format,
+            run,
+            sums,
+            begun,
+        })
     }
 
     /// Prints the hosts of a job.
     pub fn job(&mut self, job: &Job, scan: &Scan) -> io::Result<()> {
-        self.summary.probes += scan.probes;
-        for report in &scan.hosts {
-            let rejected = scan
-                .rejected
-                .iter()
-                .filter(|rejected| rejected.ip == report.ip);
-            let rows = rows(
-                report,
-                &rejected.map(|r| (r.port, r.evidence)).collect::<Vec<_>>(),
-            );
-            self.count(job, report, &rows);
+        self.sums.probes += scan.probes;
+        for seen in hosts(job, scan) {
+            self.sums.add(&seen);
+            let (out, begun) = (&mut self.out, &mut self.begun);
             match self.format {
-                Format::Ndjson => ndjson(&rows)?,
-                Format::Table => self.table(report, &rows)?,
+                Format::Table => table::host(out, &seen, begun)?,
+                Format::Ndjson => ndjson::host(out, &seen)?,
+                Format::NmapXml => nmap_xml::host(out, &seen, self.run.method)?,
+                Format::MasscanJson => masscan_json::host(out, &seen, begun)?,
             }
         }
-        Ok(())
+        self.out.flush()
     }
 
-    fn count(&mut self, job: &Job, report: &HostReport, rows: &[Row]) {
-        let of = |state: PortState| {
-            rows.iter()
-                .filter(|row| row.state == state.as_str())
-                .count()
-        };
-        let summary = &mut self.summary;
-        summary.hosts += 1;
-        summary.hosts_up += usize::from(report.state == HostState::Up);
-        summary.open += of(PortState::Open);
-        summary.filtered += of(PortState::Filtered);
-        summary.closed += report.coverage.len() - of(PortState::Open) - of(PortState::Filtered);
-        summary.unknown += job.ports.len() - report.coverage.len();
-    }
-
-    fn table(&mut self, report: &HostReport, rows: &[Row]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        if report.suspect {
-            return writeln!(
-                out,
-                "{}: answers open on everything (SYN proxy or tarpit): its ports are not judged",
-                report.ip
-            );
+    /// Prints what comes after the last host; `stopped` if not everything was scanned.
+    pub fn end(mut self, stopped: bool, at: Timestamp) -> io::Result<()> {
+        let (out, run, sums) = (&mut self.out, &self.run, &self.sums);
+        match self.format {
+            Format::Table => table::end(out, run, sums, stopped, at)?,
+            Format::Ndjson => ndjson::end(out, run, sums, stopped, at)?,
+            Format::NmapXml => nmap_xml::end(out, run, sums, stopped, at)?,
+            Format::MasscanJson => masscan_json::end(out)?,
         }
-        for row in rows
-            .iter()
-            .filter(|row| row.state == PortState::Open.as_str())
-        {
-            if !self.head {
-                writeln!(
-                    out,
-                    "{:<39} {:<10} {:<6} {:<20} REASON",
-                    "HOST", "PORT", "STATE", "SERVICE"
-                )?;
-                self.head = true;
-            }
-            let port = format!("{}/{}", row.port, row.protocol);
-            let service = service_name(Port::tcp(row.port)).unwrap_or("unknown");
-            writeln!(
-                out,
-                "{:<39} {port:<10} {:<6} {service:<20} {}",
-                row.host, row.state, row.reason
-            )?;
-        }
-        Ok(())
+        self.out.flush()
     }
-
-    /// Prints the last line.
-    pub fn summary(mut self, stopped: bool) -> io::Result<()> {
-        self.summary.complete = !stopped;
-        self.summary.finished_at = Timestamp::now();
-        let Summary {
-            hosts,
-            hosts_up,
-            open,
-            closed,
-            filtered,
-            unknown,
-            method,
-            ..
-        } = self.summary;
-        let mut out = io::stdout().lock();
-        if self.format == Format::Ndjson {
-            serde_json::to_writer(&mut out, &self.summary)?;
-            return writeln!(out);
-        }
-        let took = self
-            .summary
-            .finished_at
-            .duration_since(self.summary.started_at)
-            .as_secs_f64();
-        let silent = if unknown > 0 {
-            format!(", {unknown} unknown")
-        } else {
-            String::new()
-        };
-        let stopped = if stopped { "stopped early: " } else { "" };
-        writeln!(
-            out,
-            "{stopped}{hosts_up} of {hosts} hosts answered; ports: {open} open, {closed} closed, {filtered} filtered{silent} ({took:.1} s, {method})"
-        )
-    }
-}
-
-fn ndjson(rows: &[Row]) -> io::Result<()> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    for row in rows {
-        serde_json::to_writer(&mut out, row)?;
-        writeln!(out)?;
-    }
-    out.flush()
-}
-
-/// The open and filtered ports of a host, by port.
-fn rows(report: &HostReport, rejected: &[(Port, Evidence)]) -> Vec<Row> {
-    let timestamp = Timestamp::now();
-    let host = report.name.clone().unwrap_or_else(|| report.ip.to_string());
-    let rejected: HashMap<Port, Evidence> = rejected.iter().copied().collect();
-    let row = |port: Port, state: PortState, evidence: Option<&Evidence>| Row {
-        host: host.clone(),
-        ip: report.ip,
-        port: port.number,
-        protocol: port.protocol.as_str(),
-        state: state.as_str(),
-        reason: evidence.map_or_else(
-            || "no-response".to_owned(),
-            |evidence| evidence.answer.to_string(),
-        ),
-        ttl: evidence.and_then(|evidence| evidence.ttl),
-        timestamp,
-    };
-    let mut rows: Vec<Row> = report
-        .ports
-        .iter()
-        .filter(|verdict| verdict.state != PortState::Closed)
-        .map(|verdict| row(verdict.port, verdict.state, Some(&verdict.evidence)))
-        .collect();
-    rows.extend(
-        report
-            .filtered
-            .iter()
-            .map(|port| row(port, PortState::Filtered, rejected.get(&port))),
-    );
-    rows.sort_by_key(|row| (row.protocol, row.port));
-    rows
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -30,6 +30,24 @@ pub fn open(asked: Option<PathBuf>) -> Result<PathBuf> {
         .create(&path)
         .with_context(|| format!("making the data directory {}", path.display()))?;
     Ok(path)
+}
+
+/// True if this process could not use the directory by being its user alone: it, something in it, or a
+/// directory on the way belongs to somebody else and is closed to others. Root overrides that, as long as
+/// it has the capability to.
+pub fn is_of_others(directory: &Path) -> Result<bool> {
+    let told = || format!("looking at the data directory {}", directory.display());
+    let path = directory.canonicalize().with_context(told)?;
+    // The owner of what this process makes in /proc is who it acts as.
+    let own = fs::metadata("/proc/self").with_context(told)?.uid();
+    let mut within = fs::read_dir(&path).with_context(told)?;
+    let is_others = |path: &Path| fs::metadata(path).is_ok_and(|found| found.uid() != own);
+    let is_closed = |path: &Path| {
+        fs::metadata(path).is_ok_and(|found| found.uid() != own && found.mode() & 0o001 == 0)
+    };
+    Ok(is_others(&path)
+        || within.any(|entry| entry.is_ok_and(|entry| is_others(&entry.path())))
+        || path.ancestors().skip(1).any(is_closed))
 }
 
 /// The webhook's secret that is kept in the directory, made at the first time. True if it was made now.

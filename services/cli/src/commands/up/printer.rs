@@ -19,6 +19,11 @@ use tokio::sync::broadcast;
 /// Targets and ports that are listed one by one; beyond that they are counted.
 const LISTED: usize = 20;
 
+/// How the bar looks while scans are out.
+const SCANNING: &str = "{msg} {wide_bar} {percent}% {eta}";
+/// And while none is: of nothing there is no share and no time left.
+const BETWEEN_SCANS: &str = "{msg}";
+
 /// Writes whole lines to standard output, and on a terminal a progress bar below them.
 pub struct Printer {
     bar: ProgressBar,
@@ -34,12 +39,17 @@ impl Printer {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {percent}% {eta}") {
-            bar.set_style(style);
-        }
-        Self {
+        let printer = Self {
             bar,
             suspects: Mutex::default(),
+        };
+        printer.look(BETWEEN_SCANS);
+        printer
+    }
+
+    fn look(&self, template: &str) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
         }
     }
 
@@ -153,10 +163,15 @@ impl Printer {
                 Err(broadcast::error::RecvError::Closed) => return,
             }
             let open: u32 = out.values().map(|progress| progress.open).sum();
+            if out.is_empty() {
+                self.look(BETWEEN_SCANS);
+                self.bar.set_message("waiting for the next scan");
+                continue;
+            }
+            self.look(SCANNING);
             self.bar.set_length(out.values().map(|p| p.total).sum());
             self.bar.set_position(out.values().map(|p| p.done).sum());
             self.bar.set_message(match out.len() {
-                0 => "waiting".to_owned(),
                 1 => format!("scanning, {open} open"),
                 scans => format!("{scans} scans, {open} open"),
             });

@@ -108,6 +108,7 @@ fn why(evidence: &Evidence) -> String {
     match evidence.answer {
         Answer::SynAck => "it accepts connections (SYN-ACK)".to_owned(),
         Answer::Rst => "it refuses connections (RST)".to_owned(),
+        Answer::UdpReply => "it answers (UDP)".to_owned(),
         Answer::IcmpUnreachable(code) => {
             format!("rejected on the way (ICMP unreachable, code {code})")
         }

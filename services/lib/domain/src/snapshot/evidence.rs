@@ -13,6 +13,8 @@ pub enum Answer {
     SynAck,
     /// RST: nothing listens.
     Rst,
+    /// A datagram from the UDP port itself that answers a probe: something listens.
+    UdpReply,
     /// ICMP destination unreachable with this code (RFC 792; RFC 4443 for IPv6).
     IcmpUnreachable(u8),
     /// Nothing came back, while the path was shown to work.
@@ -24,6 +26,7 @@ impl fmt::Display for Answer {
         match self {
             Self::SynAck => f.write_str("syn-ack"),
             Self::Rst => f.write_str("rst"),
+            Self::UdpReply => f.write_str("udp-response"),
             Self::IcmpUnreachable(code) => write!(f, "icmp-unreachable({code})"),
             Self::NoResponse => f.write_str("no-response"),
         }
@@ -43,6 +46,7 @@ impl FromStr for Answer {
         match text {
             "syn-ack" => Ok(Self::SynAck),
             "rst" => Ok(Self::Rst),
+            "udp-response" => Ok(Self::UdpReply),
             "no-response" => Ok(Self::NoResponse),
             _ => code()
                 .map(Self::IcmpUnreachable)

@@ -151,6 +151,7 @@ fn answers_are_spelled() {
     for (answer, word) in [
         (Answer::SynAck, "syn-ack"),
         (Answer::Rst, "rst"),
+        (Answer::UdpReply, "udp-response"),
         (Answer::NoResponse, "no-response"),
         (Answer::IcmpUnreachable(0), "icmp-unreachable(0)"),
         (Answer::IcmpUnreachable(13), "icmp-unreachable(13)"),
@@ -175,6 +176,7 @@ proptest! {
         for answer in [
             Answer::SynAck,
             Answer::Rst,
+            Answer::UdpReply,
             Answer::NoResponse,
             Answer::IcmpUnreachable(code),
         ] {

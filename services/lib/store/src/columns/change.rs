@@ -8,7 +8,7 @@ use portwatch_domain::job::JobId;
 use portwatch_domain::ports::Port;
 use uuid::Uuid;
 
-use super::{EvidenceColumns, Unreadable, cut, number, parse};
+use super::{EvidenceColumns, Unreadable, cut, number, parse, service};
 use crate::snapshots::HistoryRow;
 
 /// A row of `history`, without its target. The host's own transitions have no port, no evidence
@@ -32,6 +32,7 @@ pub(crate) struct PortPart {
     pub(crate) number: i32,
     pub(crate) evidence: EvidenceColumns,
     pub(crate) expected: bool,
+    pub(crate) service: Option<String>,
 }
 
 impl ChangeColumns {
@@ -43,13 +44,14 @@ impl ChangeColumns {
                 after,
                 evidence,
                 expected,
-                service: _,
+                service,
             } => {
                 let part = PortPart {
                     protocol: port.protocol.to_string(),
                     number: port.number.into(),
                     evidence: evidence.into(),
                     expected: *expected,
+                    service: service.as_ref().and_then(service::to_json),
                 };
                 (before.as_str(), after.as_str(), Some(part), None)
             }
@@ -82,7 +84,10 @@ impl ChangeColumns {
                 after: parse("after", &self.after)?,
                 evidence: part.evidence.evidence()?,
                 expected: part.expected,
-                service: None,
+                service: part
+                    .service
+                    .map(|json| service::from_json(&json))
+                    .transpose()?,
             },
             None => Transition::Host {
                 before: parse("before", &self.before)?,

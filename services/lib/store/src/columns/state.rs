@@ -9,7 +9,7 @@ use portwatch_domain::change::{HostRecord, PortRecord};
 use portwatch_domain::ports::Port;
 use portwatch_domain::snapshot::Evidence;
 
-use super::{Unreadable, cut, number, parse, port_set, signed};
+use super::{Unreadable, cut, number, parse, port_set, service, signed};
 
 /// A row of `hosts`, without its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub(crate) struct PortColumns {
     pub(crate) last_seen: Timestamp,
     pub(crate) transition: i64,
     pub(crate) evidence: EvidenceColumns,
+    pub(crate) service: Option<String>,
 }
 
 /// The columns that tell why.
@@ -118,6 +119,7 @@ impl PortColumns {
             last_seen: cut(record.last_seen),
             transition: signed(record.transition),
             evidence: (&record.evidence).into(),
+            service: record.service.as_ref().and_then(service::to_json),
         }
     }
 
@@ -133,7 +135,11 @@ impl PortColumns {
             last_seen: self.last_seen,
             transition: number("transition", self.transition)?,
             evidence: self.evidence.evidence()?,
-            service: None,
+            service: self
+                .service
+                .as_deref()
+                .map(service::from_json)
+                .transpose()?,
         };
         Ok((port, record))
     }

@@ -53,6 +53,7 @@ pub(super) fn port(row: &Row) -> Result<PortColumns, Error> {
         last_seen: row.try_get("last_seen")?,
         transition: row.try_get("transition")?,
         evidence: evidence(row)?,
+        service: row.try_get("service")?,
     })
 }
 

@@ -115,6 +115,7 @@ pub(super) fn port(row: &Row<'_>) -> rusqlite::Result<PortColumns> {
         last_seen: time(row, "last_seen")?,
         transition: row.get("transition")?,
         evidence: evidence(row)?,
+        service: row.get("service")?,
     })
 }
 

@@ -210,12 +210,13 @@ fn save_port(
     target: TargetId,
     port: &PortColumns,
 ) -> Result<(), Problem> {
-    let sql = "INSERT INTO ports VALUES (:target, :ip, :protocol, :port, :state, :since, \
-         :first_seen, :last_seen, :transition, :answer, :ttl, :rtt_us, :probes) \
+    let sql = "INSERT INTO ports (target_id, ip, protocol, port, state, since, first_seen, last_seen, \
+         transition, answer, ttl, rtt_us, probes, service) VALUES (:target, :ip, :protocol, :port, \
+         :state, :since, :first_seen, :last_seen, :transition, :answer, :ttl, :rtt_us, :probes, :service) \
          ON CONFLICT DO UPDATE SET state = excluded.state, since = excluded.since, \
          first_seen = excluded.first_seen, last_seen = excluded.last_seen, \
          transition = excluded.transition, answer = excluded.answer, ttl = excluded.ttl, \
-         rtt_us = excluded.rtt_us, probes = excluded.probes";
+         rtt_us = excluded.rtt_us, probes = excluded.probes, service = excluded.service";
     transaction.prepare_cached(sql)?.execute(named_params! {
         ":target": target.0.as_bytes(),
         ":ip": port.ip.to_string(),
@@ -230,6 +231,7 @@ fn save_port(
         ":ttl": port.evidence.ttl,
         ":rtt_us": port.evidence.rtt_us,
         ":probes": port.evidence.probes,
+        ":service": port.service,
     })?;
     Ok(())
 }
@@ -240,9 +242,9 @@ fn save_change(
     change: &ChangeColumns,
 ) -> Result<(), Problem> {
     let sql = "INSERT INTO history (change_id, target_id, ip, job_id, at, protocol, port, before, \
-         after, answer, ttl, rtt_us, probes, expected, suspect) VALUES (:id, :target, :ip, :job, \
+         after, answer, ttl, rtt_us, probes, expected, suspect, service) VALUES (:id, :target, :ip, :job, \
          :at, :protocol, :port, :before, :after, :answer, :ttl, :rtt_us, :probes, :expected, \
-         :suspect) ON CONFLICT (change_id) DO NOTHING";
+         :suspect, :service) ON CONFLICT (change_id) DO NOTHING";
     let port = change.port.as_ref();
     let evidence = port.map(|port| &port.evidence);
     transaction.prepare_cached(sql)?.execute(named_params! {
@@ -261,6 +263,7 @@ fn save_change(
         ":probes": evidence.map(|evidence| evidence.probes),
         ":expected": port.map(|port| port.expected),
         ":suspect": change.suspect,
+        ":service": port.and_then(|port| port.service.as_ref()),
     })?;
     Ok(())
 }
@@ -279,6 +282,7 @@ fn change(row: &Row<'_>) -> rusqlite::Result<ChangeColumns> {
                     probes: row.get("probes")?,
                 },
                 expected: row.get("expected")?,
+                service: row.get("service")?,
             })
         })
         .transpose()?;

@@ -7,7 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::change::diff::diff;
 use portwatch_domain::job::JobId;
 use portwatch_domain::ports::{Port, PortSet};
-use portwatch_domain::snapshot::{Answer, Evidence, HostReport, HostState, PortState, PortVerdict};
+use portwatch_domain::snapshot::service::{
+    Certificate, Http, NameSource, SafeText, ServiceName, Tls,
+};
+use portwatch_domain::snapshot::{
+    Answer, Evidence, HostReport, HostState, PortState, PortVerdict, Service,
+};
 use portwatch_domain::target::{Switches, Target, TargetId, Zone};
 use portwatch_store::Store;
 use portwatch_store::jobs::{DueTarget, JobRow, NewRun};
@@ -88,6 +93,37 @@ pub fn evidence() -> Evidence {
         ttl: Some(64),
         rtt: Some(Duration::from_micros(1234)),
         probes: 2,
+    }
+}
+
+/// A service in which every field has a value of its own.
+pub fn full_service() -> Service {
+    let certificate = Certificate {
+        subject: SafeText::new("CN=\"a\", O='b'"),
+        issuer: SafeText::new("CN=\u{202e}issuer"),
+        names: ["a.example.org", "192.0.2.1"].map(SafeText::new).into(),
+        not_before: at(-1000),
+        not_after: at(1000),
+        sha256: std::array::from_fn(|place| u8::try_from(place * 8).unwrap()),
+    };
+    Service {
+        name: Some(ServiceName {
+            text: SafeText::new("https"),
+            source: NameSource::Probe,
+        }),
+        product: Some(SafeText::new("nginx/1.24.0")),
+        banner: Some(SafeText::new("\0{\\\"\x1b[0m世界")),
+        http: Some(Box::new(Http {
+            status: 404,
+            server: Some(SafeText::new("nginx")),
+            title: Some(SafeText::new("<b>'; DROP TABLE ports; --")),
+        })),
+        tls: Some(Box::new(Tls {
+            version: Some(SafeText::new("TLS 1.3")),
+            alpn: Some(SafeText::new("h2")),
+            certificate: Some(certificate),
+            refused: Some(SafeText::new("alert")),
+        })),
     }
 }
 

@@ -3,13 +3,15 @@ use std::time::Duration;
 use portwatch_domain::change::{Change, ChangeId, HostRecord, PortRecord, Transition};
 use portwatch_domain::job::JobId;
 use portwatch_domain::ports::Port;
-use portwatch_domain::snapshot::{Answer, Evidence, HostState, PortState};
+use portwatch_domain::snapshot::{Answer, Evidence, HostState, PortState, Service};
 use portwatch_domain::target::Target;
 use portwatch_store::outbox::Topic;
 use portwatch_store::snapshots::{Applied, Decide, Decided, HistoryRow};
 use portwatch_store::{Store, StoreError};
 
-use crate::samples::{apply, at, differ, evidence, ip, message, part, report, sync, target};
+use crate::samples::{
+    apply, at, differ, evidence, full_service, ip, message, part, report, sync, target,
+};
 
 async fn one_target(store: &Store) -> Target {
     let target = target("a");
@@ -55,6 +57,12 @@ fn records() -> Vec<HostRecord> {
         rtt: None,
         probes: 9,
     };
+    let answered = Evidence {
+        answer: Answer::UdpReply,
+        ttl: Some(64),
+        rtt: Some(Duration::from_micros(1)),
+        probes: 1,
+    };
     let rejected = Evidence {
         answer: Answer::IcmpUnreachable(13),
         ttl: Some(255),
@@ -70,6 +78,10 @@ fn records() -> Vec<HostRecord> {
         evidence,
         service: None,
     };
+    let serving = |record, service| PortRecord {
+        service: Some(service),
+        ..record
+    };
     let full = HostRecord {
         ip: "fd00:198:18::1".parse().unwrap(),
         name: Some("db.example.org".to_owned()),
@@ -81,9 +93,17 @@ fn records() -> Vec<HostRecord> {
         transition: 8,
         baseline: "22,8000-8100,udp:all".parse().unwrap(),
         ports: [
-            (Port::tcp(65535), port(PortState::Open, evidence(), 1)),
+            (
+                Port::tcp(65535),
+                serving(port(PortState::Open, evidence(), 1), full_service()),
+            ),
+            (
+                Port::tcp(65534),
+                serving(port(PortState::Open, evidence(), 1), Service::default()),
+            ),
             (Port::tcp(1), port(PortState::Filtered, silent, 2)),
             (Port::udp(1), port(PortState::Closed, rejected, 3)),
+            (Port::udp(53), port(PortState::Open, answered, 4)),
         ]
         .into(),
     };
@@ -114,7 +134,7 @@ fn history() -> Vec<HistoryRow> {
         after: PortState::Open,
         evidence: evidence(),
         expected: true,
-        service: None,
+        service: Some(full_service()),
     };
     let host_change = Transition::Host {
         before: HostState::Unknown,

@@ -59,7 +59,7 @@ fn told(changes: Vec<Change>) -> HostChanges {
 
 #[test]
 fn sentences() {
-    use Answer::{IcmpUnreachable, NoResponse, Rst, SynAck};
+    use Answer::{IcmpUnreachable, NoResponse, Rst, SynAck, UdpReply};
     use PortState::{Closed, Filtered, Open};
     for (change, text) in [
         (
@@ -81,6 +81,10 @@ fn sentences() {
         (
             of_port(Port::tcp(443), Filtered, IcmpUnreachable(13), false),
             "h: port 443/tcp (https) is now filtered — rejected on the way (ICMP unreachable, code 13)",
+        ),
+        (
+            of_port(Port::udp(53), Open, UdpReply, false),
+            "h: port 53/udp (domain) opened — it answers (UDP)",
         ),
         (
             of_port(Port::udp(53), Filtered, NoResponse, true),

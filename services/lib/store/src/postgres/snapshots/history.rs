@@ -8,13 +8,13 @@ use super::super::{Problem, rows};
 use crate::columns::{ChangeColumns, EvidenceColumns, PortPart};
 
 const SAVE: &str = "INSERT INTO history (target_id, change_id, ip, job_id, at, protocol, port, \
-     before, after, answer, ttl, rtt_us, probes, expected, suspect) \
+     before, after, answer, ttl, rtt_us, probes, expected, suspect, service) \
      SELECT $1, change_id, ip, job_id, at, protocol, port, before, after, answer, ttl, rtt_us, \
-     probes, expected, suspect FROM unnest($2::uuid[], $3::inet[], $4::uuid[], $5::timestamptz[], \
+     probes, expected, suspect, service FROM unnest($2::uuid[], $3::inet[], $4::uuid[], $5::timestamptz[], \
      $6::text[], $7::integer[], $8::text[], $9::text[], $10::text[], $11::smallint[], \
-     $12::bigint[], $13::integer[], $14::boolean[], $15::boolean[]) WITH ORDINALITY \
+     $12::bigint[], $13::integer[], $14::boolean[], $15::boolean[], $16::text[]) WITH ORDINALITY \
      AS r (change_id, ip, job_id, at, protocol, port, before, after, answer, ttl, rtt_us, probes, \
-     expected, suspect, place) ORDER BY place ON CONFLICT (change_id) DO NOTHING";
+     expected, suspect, service, place) ORDER BY place ON CONFLICT (change_id) DO NOTHING";
 
 /// Adds transitions; a known one is left as it is.
 pub(super) async fn save(
@@ -45,6 +45,7 @@ pub(super) async fn save(
                 &of_ports(changes, |port| Some(port.evidence.probes)),
                 &of_ports(changes, |port| Some(port.expected)),
                 &column(changes, |change| change.suspect),
+                &of_ports(changes, |port| port.service.as_deref()),
             ],
         )
         .await?;
@@ -75,6 +76,7 @@ pub(super) fn change(row: &Row) -> Result<ChangeColumns, Error> {
                 number: row.try_get("port")?,
                 evidence,
                 expected: row.try_get("expected")?,
+                service: row.try_get("service")?,
             })
         })
         .transpose()?;

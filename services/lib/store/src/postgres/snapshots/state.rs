@@ -17,14 +17,14 @@ const SAVE_HOSTS: &str = "INSERT INTO hosts (target_id, ip, name, state, suspect
      last_run = excluded.last_run, transition = excluded.transition, baseline = excluded.baseline";
 
 const SAVE_PORTS: &str = "INSERT INTO ports (target_id, ip, protocol, port, state, since, \
-     first_seen, last_seen, transition, answer, ttl, rtt_us, probes) SELECT $1, r.* \
+     first_seen, last_seen, transition, answer, ttl, rtt_us, probes, service) SELECT $1, r.* \
      FROM unnest($2::inet[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[], \
      $7::timestamptz[], $8::timestamptz[], $9::bigint[], $10::text[], $11::smallint[], \
-     $12::bigint[], $13::integer[]) r \
+     $12::bigint[], $13::integer[], $14::text[]) r \
      ON CONFLICT (target_id, ip, protocol, port) DO UPDATE SET state = excluded.state, \
      since = excluded.since, first_seen = excluded.first_seen, last_seen = excluded.last_seen, \
      transition = excluded.transition, answer = excluded.answer, ttl = excluded.ttl, \
-     rtt_us = excluded.rtt_us, probes = excluded.probes";
+     rtt_us = excluded.rtt_us, probes = excluded.probes, service = excluded.service";
 
 const DELETE_PORTS: &str = "DELETE FROM ports WHERE target_id = $1 AND ip = ANY($2) \
      AND (ip, protocol, port) IN \
@@ -108,6 +108,7 @@ async fn save_ports(
                 &column(ports, |port| port.evidence.ttl),
                 &column(ports, |port| port.evidence.rtt_us),
                 &column(ports, |port| port.evidence.probes),
+                &column(ports, |port| port.service.as_deref()),
             ],
         )
         .await?;

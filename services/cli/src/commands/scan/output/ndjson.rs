@@ -1,0 +1,91 @@
+//! One JSON object a line: every open or filtered port, then a summary.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::super::seen::Seen;
+use super::service_json::ServiceJson;
+use super::{Run, Sums};
+
+/// One open or filtered port.
+#[derive(Serialize)]
+struct Line<'a> {
+    host: &'a str,
+    ip: IpAddr,
+    port: u16,
+    protocol: &'static str,
+    state: &'static str,
+    reason: String,
+    ttl: Option<u8>,
+    timestamp: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<ServiceJson<'a>>,
+}
+
+/// The last line.
+#[derive(Serialize)]
+struct Summary {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    method: &'static str,
+    hosts: usize,
+    hosts_up: usize,
+    open: usize,
+    closed: usize,
+    filtered: usize,
+    unknown: usize,
+    probes: u64,
+    complete: bool,
+    started_at: Timestamp,
+    finished_at: Timestamp,
+}
+
+/// The open and filtered ports of a host.
+pub fn host(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
+    let host = seen.host();
+    for row in &seen.rows {
+        let line = Line {
+            host: &host,
+            ip: seen.report.ip,
+            port: row.port.number,
+            protocol: row.port.protocol.as_str(),
+            state: row.state.as_str(),
+            reason: row.reason(),
+            ttl: row.ttl(),
+            timestamp: seen.finished_at,
+            service: row.service.map(ServiceJson::of),
+        };
+        serde_json::to_writer(&mut *out, &line)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// The summary.
+pub fn end(
+    out: &mut impl Write,
+    run: &Run,
+    sums: &Sums,
+    stopped: bool,
+    at: Timestamp,
+) -> io::Result<()> {
+    let summary = Summary {
+        kind: "summary",
+        method: run.method.as_str(),
+        hosts: sums.hosts,
+        hosts_up: sums.up,
+        open: sums.open,
+        closed: sums.closed,
+        filtered: sums.filtered,
+        unknown: sums.unknown,
+        probes: sums.probes,
+        complete: !stopped,
+        started_at: run.started_at,
+        finished_at: at,
+    };
+    serde_json::to_writer(&mut *out, &summary)?;
+    writeln!(out)
+}

