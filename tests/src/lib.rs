@@ -11,10 +11,12 @@
     reason = "tests"
 )]
 
+pub mod lab;
 mod listener;
 mod portwatch;
 mod receiver;
 mod servers;
+mod skipped;
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -23,6 +25,7 @@ pub use listener::{Listener, free_port};
 pub use portwatch::Portwatch;
 pub use receiver::{Receiver, SECRET};
 pub use servers::{Servers, restart_broker};
+pub use skipped::skip;
 
 /// The longest that a test waits for one thing.
 pub const PATIENCE: Duration = Duration::from_mins(2);

@@ -178,3 +178,51 @@ async fn a_second_ctrl_c_ends_it_at_once() {
     let (code, _) = interrupted("table", 2).await;
     assert_eq!(code, Some(130));
 }
+
+/// Answers every request with a page whose title would clear a terminal.
+async fn serve_a_page() -> (u16, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                // Whoever goes away early wants no page.
+                let _ = stream.read(&mut [0; 1024]).await;
+                let page = "HTTP/1.0 200 OK\r\nServer: tests/1.0\r\nContent-Type: text/html\r\n\r\n<title>here & \"\u{1b}[2J</title>";
+                let _ = stream.write_all(page.as_bytes()).await;
+            });
+        }
+    });
+    (port, served)
+}
+
+#[tokio::test]
+async fn open_ports_are_asked_what_they_are() {
+    let (port, served) = serve_a_page().await;
+    let number = port.to_string();
+    let scan = [
+        "scan",
+        "127.0.0.1",
+        "--ports",
+        &number,
+        "--service",
+        "--format",
+    ];
+
+    let lines = portwatch(&[&scan[..], &["ndjson"]].concat(), "").await;
+    assert_eq!(lines.status.code(), Some(0), "{}", text(&lines.stderr));
+    let first: Value = serde_json::from_str(text(&lines.stdout).lines().next().unwrap()).unwrap();
+    assert_eq!(first["service"]["name"], "http", "{first:#}");
+    assert_eq!(first["service"]["http"]["server"], "tests/1.0", "{first:#}");
+
+    for format in ["table", "nmap-xml", "masscan-json"] {
+        let output = portwatch(&[&scan[..], &[format]].concat(), "").await;
+        let printed = text(&output.stdout);
+        assert!(printed.contains("http"), "{printed}");
+        assert!(!printed.contains('\u{1b}'), "{format}: {printed:?}");
+        if format == "masscan-json" {
+            assert_eq!(addresses(&output.stdout).len(), 2, "{printed}");
+        }
+    }
+    served.abort();
+}

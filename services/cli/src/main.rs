@@ -80,10 +80,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(arguments) => finish(up::run(up::prepare(arguments)?)),
         Command::Scan(arguments) => finish(scan::run(scan::prepare(arguments)?)),
-        Command::Scheduler(arguments) => serve(Role::Scheduler, arguments),
-        Command::Scanner(arguments) => serve(Role::Scanner, arguments),
-        Command::Differ(arguments) => serve(Role::Differ, arguments),
-        Command::Notifier(arguments) => serve(Role::Notifier, arguments),
+        Command::Scheduler(arguments) => serve(Role::Scheduler, &arguments),
+        Command::Scanner(arguments) => serve(Role::Scanner, &arguments),
+        Command::Differ(arguments) => serve(Role::Differ, &arguments),
+        Command::Notifier(arguments) => serve(Role::Notifier, &arguments),
         Command::Migrate(arguments) => finish(migrate::run(arguments)),
         Command::Doctor(arguments) => finish(doctor::run(arguments)),
         Command::Dead(arguments) => finish(dead::run(arguments)),
@@ -91,7 +91,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn serve(role: Role, arguments: role::Arguments) -> anyhow::Result<ExitCode> {
+fn serve(role: Role, arguments: &role::Arguments) -> anyhow::Result<ExitCode> {
     finish(role::run(role::prepare(role, arguments)?))
 }
 

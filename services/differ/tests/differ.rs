@@ -8,11 +8,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use portwatch_bus::{Bus, Consumer, HandlerError, Received, Route, in_process, snapshot_shard};
 use portwatch_differ::{Deps, Settings, run};
-use portwatch_domain::change::{ChangeKind, HostChanges};
+use portwatch_domain::change::{ChangeKind, HostChanges, Transition};
 use portwatch_domain::job::JobId;
 use portwatch_domain::ports::{Port, PortSet};
+use portwatch_domain::snapshot::service::SafeText;
 use portwatch_domain::snapshot::{
-    Answer, Evidence, HostReport, HostState, Method, PortState, PortVerdict, Snapshot,
+    Answer, Evidence, HostReport, HostState, Method, PortState, PortVerdict, Service, Snapshot,
 };
 use portwatch_domain::target::{Address, Switches, Target, TargetId, Zone};
 use portwatch_schemas::{Meta, TraceParent, encode};
@@ -123,7 +124,7 @@ impl World {
                 port: Port::tcp(port),
                 state,
                 evidence,
-                service: None,
+                service: is_open.then(ssh),
             }
         };
         let report = HostReport {
@@ -201,6 +202,13 @@ impl World {
     }
 }
 
+fn ssh() -> Service {
+    Service {
+        product: Some(SafeText::new("OpenSSH_9.2p1")),
+        ..Service::default()
+    }
+}
+
 #[tokio::test]
 async fn the_baseline_is_silent_and_each_change_is_told_once() {
     let mut world = World::with(Switches::default()).await;
@@ -210,6 +218,10 @@ async fn the_baseline_is_silent_and_each_change_is_told_once() {
     let (kind, opened) = world.next().await;
     assert_eq!((kind, opened.changes.len()), (ChangeKind::PortOpened, 1));
     assert_eq!(opened.target_name, "here");
+    let Transition::Port { service, .. } = &opened.changes[0].transition else {
+        panic!("a port opened")
+    };
+    assert_eq!(*service, Some(ssh()), "what listens there is told with it");
     world.snapshot(4, &[80]).await;
     assert_eq!(world.next().await.0, ChangeKind::PortClosed);
     assert_eq!(world.rest().await, 0);

@@ -8,6 +8,7 @@ mod budget;
 mod certificate;
 mod connection;
 mod http;
+mod job;
 mod matchers;
 mod notes;
 mod probes;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use crate::exclude::Exclusions;
 
 pub use budget::Budget;
+pub(crate) use job::Inquiry;
 
 use connection::Door;
 use talk::Talk;
@@ -98,6 +100,9 @@ pub async fn detect(
             // They are never closed. The host's own comes first, so that a slow host holds up nobody else.
             let _host = rooms.next()?.await.ok()?;
             let _everybody = rooms.next()?.await.ok()?;
+            if Instant::now() >= until {
+                return None;
+            }
             let door = Door::new(ip, port.number, options.connect, budget, exclusions);
             let mut talk = Talk::new(door, port, name);
             let end = until.min(Instant::now() + options.per_port);

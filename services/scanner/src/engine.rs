@@ -147,7 +147,7 @@ impl Engine {
         let seats = pacer.enter(plan.hosts.iter().map(PlannedHost::ip));
         let networks = seats
             .iter()
-            .map(Seat::network)
+            .map(|seat| seat.network())
             .max()
             .map_or(0, |last| last + 1);
         let host = |(host, seat): (&PlannedHost, Seat)| {

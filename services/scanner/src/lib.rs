@@ -10,6 +10,7 @@ pub mod detect;
 mod drive;
 mod engine;
 mod exclude;
+mod meters;
 mod parts;
 pub mod privilege;
 mod route;
@@ -20,6 +21,7 @@ mod settings;
 mod skipped;
 mod sockets;
 mod source_ports;
+pub mod udp;
 mod wire;
 
 use std::time::Duration;
@@ -33,7 +35,9 @@ pub use exclude::Exclusions;
 pub use route::source_towards;
 pub use scan::{SELF_SET_RATE, Scan, ScanError, Scanner, method};
 pub use service::{Deps, JobProgress, ServiceError};
-pub use settings::{MethodSetting, Retries, Settings};
+pub use settings::{MethodSetting, Retries, ServicesSetting, Settings};
+
+use detect::Inquiry;
 
 /// Runs until the token is cancelled, then finishes the jobs in hand or, after a grace, hands them back. Any
 /// number of scanners may share a zone.
@@ -45,7 +49,7 @@ pub async fn run(
     settings: &Settings,
     shutdown: CancellationToken,
 ) -> Result<(), ServiceError> {
-    service::describe();
+    meters::describe();
     let worker = settings.worker();
     let zone = &settings.zone;
     let route = |priority| Route::Job {
@@ -58,6 +62,12 @@ pub async fn run(
         concurrency: settings.concurrency,
         grace: Duration::try_from(settings.grace).unwrap_or_default(),
     };
-    let handler = |received: Received<Job>| service::handle(&deps, &worker, received);
-    Ok(consumer.run(handler, shutdown).await?)
+    let inquiry = Inquiry::new(settings, deps.scanner.budget());
+    let stop = shutdown.clone();
+    let handler =
+        |received: Received<Job>| service::handle(&deps, &inquiry, &worker, &stop, received);
+    tokio::select! {
+        ended = consumer.run(handler, shutdown) => Ok(ended?),
+        never = meters::beat() => match never {},
+    }
 }

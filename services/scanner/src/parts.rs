@@ -2,7 +2,7 @@
 
 use portwatch_domain::job::Job;
 use portwatch_domain::ports::{Port, PortSet, Protocol};
-use portwatch_domain::snapshot::{HostReport, PART_HOSTS, Snapshot};
+use portwatch_domain::snapshot::{HostReport, PART_HOSTS, Service, Snapshot};
 
 use crate::scan::Scan;
 
@@ -31,7 +31,7 @@ const SPARED_LEVELS: u32 = 8;
 
 /// The same part, with only one in 2^`level` of the covered ports of the hosts of which most is said. What is not
 /// covered cannot change; which ports are kept depends on the run, so that none is left out for ever.
-pub(crate) fn shrunk(part: &Snapshot, level: u32) -> Snapshot {
+fn shrunk(part: &Snapshot, level: u32) -> Snapshot {
     let total: usize = part.hosts.iter().map(weight).sum();
     let mean = total / part.hosts.len().max(1);
     let mut smaller = part.clone();
@@ -42,6 +42,26 @@ pub(crate) fn shrunk(part: &Snapshot, level: u32) -> Snapshot {
     }
     smaller
 }
+
+/// The same part with less said: of what listens on its ports only the names, then nothing, and then of ever
+/// fewer ports. Whether a port is open matters more than what it says.
+pub(crate) fn smaller(part: &Snapshot, level: u32) -> Snapshot {
+    let mut smaller = part.clone();
+    for verdict in smaller.hosts.iter_mut().flat_map(|host| &mut host.ports) {
+        verdict.service = match level {
+            1 => verdict.service.as_ref().map(Service::in_short),
+            _ => None,
+        };
+    }
+    match level {
+        0 => part.clone(),
+        1..=LEVELS_OF_SERVICES => smaller,
+        _ => shrunk(&smaller, level - LEVELS_OF_SERVICES),
+    }
+}
+
+/// So many levels cost no coverage.
+pub(crate) const LEVELS_OF_SERVICES: u32 = 2;
 
 fn keep_slice(report: &mut HostReport, run: u64, level: u32) {
     let ports: Vec<Port> = report.coverage.iter().collect();

@@ -1,43 +1,32 @@
 //! Runs a job: from the job to what was seen. The service and `portwatch scan` both go through here.
 
-use std::collections::HashSet;
+mod task;
+
 use std::io;
 use std::net::IpAddr;
-use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use portwatch_domain::job::{Job, JobHost};
+use portwatch_domain::job::Job;
+use portwatch_domain::ports::PortSet;
 use portwatch_domain::snapshot::{HostReport, Method};
-use portwatch_packet::{Addresses, Key};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::capability::{self, Denied};
-use crate::connect::Connections;
-use crate::drive::{Clock as _, End, Monotonic, drive};
-use crate::engine::{Engine, Pacer, Plan, PlannedHost, Progress, Rejected, Secrets, Window};
-use crate::exclude::Exclusions;
-use crate::route::source_towards;
-use crate::settings::{MethodSetting, Retries, Settings};
+use crate::detect::Budget;
+use crate::drive::Monotonic;
+use crate::engine::{Pacer, Progress, Rejected};
+use crate::settings::{MethodSetting, Settings};
 use crate::sockets::Sockets;
-use crate::source_ports::{SourcePorts, SourcePortsError};
-use crate::wire::{Wire, WireError};
-
-/// How often progress is told.
-const TELL: Duration = Duration::from_millis(100);
-/// The name of a connection is its probe's source port, which no packet carries.
-const NAMES_FROM: u16 = 1;
+use crate::source_ports::SourcePortsError;
+use crate::wire::WireError;
+use task::Task;
 
 /// A job with this rate or more leaves it to the scan to find out how fast it may go.
 pub const SELF_SET_RATE: u32 = 10_000_000;
-const FIRST_WINDOW: Window = Window {
-    host: 1000,
-    network: 4000,
-};
 /// Room for more than 100,000 answers.
 const RING_BYTES: usize = 16 << 20;
 const LEAST_RING_BYTES: usize = 4 << 20;
@@ -75,6 +64,8 @@ pub struct Scan {
     pub hosts: Vec<HostReport>,
     /// The filtered ports that were rejected by ICMP.
     pub rejected: Vec<Rejected>,
+    /// The UDP ports without a verdict of those hosts that have some: open or filtered.
+    pub undecided: Vec<(IpAddr, PortSet)>,
     /// How it was scanned.
     pub method: Method,
     /// How many probes were sent.
@@ -114,7 +105,8 @@ pub fn method(settings: &Settings) -> Method {
 }
 
 impl Scanner {
-    /// Finds out how to scan, and opens all sockets for it: nothing that comes later needs a privilege. If raw sockets are not permitted, that is logged, with how to permit them.
+    /// Finds out how to scan, and opens all sockets for it: nothing that comes later needs a privilege. If raw
+    /// sockets are not permitted, that is logged, with how to permit them.
     ///
     /// # Errors
     /// If the settings insist on SYN packets and this process may not send them.
@@ -136,6 +128,11 @@ impl Scanner {
             clock: Monotonic::start(),
             idle: Arc::new(Mutex::new(sockets)),
         })
+    }
+
+    /// What detection takes its tokens from: the same buckets.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::shared(self.pacer.clone(), self.clock)
     }
 
     /// How it scans.
@@ -180,171 +177,6 @@ impl Scanner {
     }
 }
 
-/// One scan, for its own thread.
-struct Task {
-    job: Job,
-    method: Method,
-    settings: Settings,
-    pacer: Arc<Pacer>,
-    clock: Monotonic,
-    idle: Arc<Mutex<Vec<Sockets>>>,
-    runtime: Handle,
-    stop: CancellationToken,
-}
-
-impl Task {
-    fn run(&self, progress: impl FnMut(Progress)) -> Result<Scan, ScanError> {
-        let started_at = Timestamp::now();
-        let exclusions = Exclusions::new(self.job.exclude.iter().chain(&self.settings.exclude.0));
-        let hosts = self.hosts(&exclusions);
-        let ips: Vec<IpAddr> = hosts.iter().map(|host| host.ip.to_canonical()).collect();
-        if self.method == Method::Connect {
-            let sources: Vec<_> = ips.iter().map(|&ip| source_towards(ip).ok()).collect();
-            let plan = self.plan(&hosts, &sources, NAMES_FROM, started_at)?;
-            let mut wire = Connections::new(self.runtime.clone(), self.settings.connections);
-            return self.drive(&mut wire, plan, &exclusions, started_at, progress);
-        }
-        let idle = self.lock_idle().pop();
-        let mut wire = idle.map_or_else(|| Sockets::open(ring_bytes(&self.settings)), Ok)?;
-        let scan = self.send_syns(&mut wire, &hosts, &ips, &exclusions, started_at, progress);
-        // New ones could not be opened any more, and what was wrong may pass.
-        let deaf = wire.listen(None);
-        self.lock_idle().push(wire);
-        deaf?;
-        scan
-    }
-
-    fn send_syns(
-        &self,
-        wire: &mut Sockets,
-        hosts: &[&JobHost],
-        ips: &[IpAddr],
-        exclusions: &Exclusions,
-        started_at: Timestamp,
-        progress: impl FnMut(Progress),
-    ) -> Result<Scan, ScanError> {
-        let sources = wire.aim(ips)?;
-        let ports = SourcePorts::hold()?;
-        wire.listen(Some(ports.range()))?;
-        let plan = self.plan(hosts, &sources, ports.range().first, started_at)?;
-        self.drive(wire, plan, exclusions, started_at, progress)
-    }
-
-    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Sockets>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn drive(
-        &self,
-        wire: &mut dyn Wire,
-        plan: Plan,
-        exclusions: &Exclusions,
-        started_at: Timestamp,
-        mut progress: impl FnMut(Progress),
-    ) -> Result<Scan, ScanError> {
-        let now = self.clock.now();
-        let mut engine = Engine::new(plan, self.pacer.clone(), now);
-        let mut told = now;
-        let mut watch = |so_far: Progress| {
-            let now = self.clock.now();
-            if now >= told + TELL {
-                told = now;
-                progress(so_far);
-            }
-            if self.stop.is_cancelled() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
-        let end = drive(&mut engine, wire, &self.clock, exclusions, &mut watch)?;
-        let counts = engine.progress();
-        progress(counts);
-        Ok(Scan {
-            hosts: self.reports(&engine),
-            rejected: engine.rejected(),
-            method: self.method,
-            probes: counts.sent,
-            answers: counts.answers,
-            unproven: counts.unproven,
-            overflows: counts.overflows,
-            complete: end == End::Finished,
-            started_at,
-            finished_at: Timestamp::now(),
-        })
-    }
-
-    /// Each host once, without those to which no packet may go: there is nothing to say of them.
-    fn hosts(&self, exclusions: &Exclusions) -> Vec<&JobHost> {
-        let mut seen = HashSet::new();
-        let may_be_scanned = |ip: IpAddr| {
-            let may = !ip.is_unspecified() && !ip.is_multicast() && exclusions.permit(ip);
-            if !may {
-                tracing::debug!(%ip, "not scanned: excluded, or not the address of a host");
-            }
-            may
-        };
-        self.job
-            .hosts
-            .iter()
-            .filter(|host| {
-                let ip = host.ip.to_canonical();
-                may_be_scanned(ip) && seen.insert(ip)
-            })
-            .collect()
-    }
-
-    /// The plan for those hosts that there is a source address for.
-    fn plan(
-        &self,
-        hosts: &[&JobHost],
-        sources: &[Option<IpAddr>],
-        first_source_port: u16,
-        started_at: Timestamp,
-    ) -> Result<Plan, ScanError> {
-        let mut planned = Vec::with_capacity(hosts.len());
-        for (host, source) in hosts.iter().zip(sources) {
-            let ip = host.ip.to_canonical();
-            let Some(addresses) = source.and_then(|source| Addresses::new(source, ip)) else {
-                tracing::debug!(%ip, "not scanned: no route to the host");
-                continue;
-            };
-            planned.push(PlannedHost {
-                addresses,
-                known_open: host.known_open.clone(),
-            });
-        }
-        let left = self.job.deadline.duration_since(started_at);
-        Ok(Plan {
-            hosts: planned,
-            ports: self.job.ports.clone(),
-            rate: self.job.rate,
-            window: (self.job.rate >= SELF_SET_RATE).then_some(FIRST_WINDOW),
-            attempts: match self.settings.retries {
-                Retries::Auto => u8::MAX,
-                Retries::Most(retries) => retries.saturating_add(1),
-            },
-            deadline: self.clock.now() + Duration::try_from(left).unwrap_or_default(),
-            max_open_ports: self.settings.max_open_ports,
-            first_source_port,
-            secrets: secrets()?,
-        })
-    }
-
-    /// The reports in the order of the job, with names, and with those hosts that were left out.
-    fn reports(&self, engine: &Engine) -> Vec<HostReport> {
-        let mut seen = engine.reports().into_iter().peekable();
-        let mut report = |host: &JobHost| {
-            let own = seen.next_if(|report| report.ip == host.ip.to_canonical());
-            let mut report = own.unwrap_or_else(|| HostReport::unknown(host.ip, None));
-            report.ip = host.ip;
-            report.name.clone_from(&host.name);
-            report
-        };
-        self.job.hosts.iter().map(&mut report).collect()
-    }
-}
-
 /// The sockets of as many scans as may run at once.
 fn open_sockets(settings: &Settings) -> Result<Vec<Sockets>, WireError> {
     let ring = ring_bytes(settings);
@@ -367,16 +199,4 @@ fn without_sockets(settings: &Settings, denied: &Denied) -> Result<Method, ScanE
 /// The receive rings of all scans at once have what a single one should have.
 fn ring_bytes(settings: &Settings) -> usize {
     (RING_BYTES / usize::from(settings.concurrency).max(1)).max(LEAST_RING_BYTES)
-}
-
-fn secrets() -> Result<Secrets, ScanError> {
-    let mut keys = [[0; 16]; 2];
-    for key in &mut keys {
-        getrandom::fill(key).map_err(ScanError::Random)?;
-    }
-    Ok(Secrets {
-        sweep: Key::new(keys[0]),
-        verify: Key::new(keys[1]),
-        order: getrandom::u64().map_err(ScanError::Random)?,
-    })
 }

@@ -3,23 +3,25 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::counter;
 use portwatch_bus::{Bus, BusError, HandlerError, Received, snapshot_shard};
 use portwatch_domain::job::{Job, JobId};
-use portwatch_domain::snapshot::{PortState, Snapshot};
+use portwatch_domain::snapshot::Snapshot;
 use portwatch_domain::target::TargetId;
 use portwatch_schemas::{EncodeError, Meta, TraceParent, encode};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::parts::{parts, shrunk};
-use crate::{Progress, Scan, Scanner};
+use crate::detect::Inquiry;
+use crate::meters::{self, Running};
+use crate::parts::{LEVELS_OF_SERVICES, parts, smaller};
+use crate::{Progress, Scanner};
 
 /// The sender in the envelope of a snapshot.
 const SOURCE: &str = "/portwatch/scanner";
 /// By then, of each host at most one port is left.
-const MOST_SHRINKING: u32 = 16;
+const MOST_SHRINKING: u32 = 16 + LEVELS_OF_SERVICES;
 
 /// How many reports of progress a listener may be behind before it misses some.
 const PROGRESS_KEPT: usize = 64;
@@ -69,56 +71,15 @@ pub enum ServiceError {
     Bus(#[from] BusError),
 }
 
-/// Says what the meters mean, and shows them as 0 from the start.
-pub(crate) fn describe() {
-    for (name, meaning) in [
-        (
-            "portwatch_job_expired_total",
-            "Jobs whose deadline had passed before a worker took them.",
-        ),
-        ("portwatch_scan_probes_total", "Probes sent."),
-        (
-            "portwatch_scan_answers_total",
-            "Answers that prove that they answer a probe of ours.",
-        ),
-        (
-            "portwatch_scan_unproven_total",
-            "Packets that look like answers and prove nothing.",
-        ),
-        (
-            "portwatch_scan_overflows_total",
-            "Times that the receive queue was full and answers were lost.",
-        ),
-        (
-            "portwatch_scan_suspects_total",
-            "Hosts that answer open on everything and were not judged.",
-        ),
-        (
-            "portwatch_snapshot_shrunk_total",
-            "Snapshot parts that were too large and lost coverage.",
-        ),
-    ] {
-        describe_counter!(name, meaning);
-        counter!(name).increment(0);
-    }
-    describe_counter!(
-        "portwatch_scan_ports_total",
-        "Ports by what was told of them; unknown is not covered."
-    );
-    describe_histogram!(
-        "portwatch_scan_seconds",
-        Unit::Seconds,
-        "Time a job took to scan."
-    );
-}
-
 /// Handles one job.
 ///
 /// A scan does not stop at shutdown: the consume loop gives it a grace, and then drops it, which stops it and
-/// hands the job back.
+/// hands the job back. The inquiry does: what was seen is published without more.
 pub(crate) async fn handle(
     deps: &Deps,
+    inquiry: &Inquiry,
     worker: &str,
+    shutdown: &CancellationToken,
     received: Received<Job>,
 ) -> Result<(), HandlerError> {
     let Received {
@@ -130,7 +91,9 @@ pub(crate) async fn handle(
         return Ok(());
     }
     let (id, target, sender) = (job.id, job.target, deps.progress.clone());
+    let mut running = Running::new();
     let progress = move |progress| {
+        running.count(progress);
         // Nobody has to listen.
         let _ = sender.send(JobProgress {
             job: id,
@@ -138,12 +101,14 @@ pub(crate) async fn handle(
             progress,
         });
     };
-    let scan = deps
+    let mut scan = deps
         .scanner
         .scan(&job, progress, CancellationToken::new())
         .await
         .map_err(|error| HandlerError::Retry(format!("job {id} was not scanned: {error}")))?;
-    count(&job, &scan);
+    let asked = inquiry.fill(&job, &mut scan, shutdown).await;
+    counter!("portwatch_scan_services_total").increment(asked as u64);
+    meters::count(&job, &scan);
     for part in parts(&job, &scan, worker) {
         publish(deps, &part, meta.trace).await?;
     }
@@ -164,14 +129,14 @@ async fn publish(deps: &Deps, part: &Snapshot, trace: TraceParent) -> Result<(),
         && level < MOST_SHRINKING
     {
         level += 1;
-        body = encode(&meta, &shrunk(part, level));
+        body = encode(&meta, &smaller(part, level));
     }
-    if level > 0 {
+    if level > LEVELS_OF_SERVICES {
         counter!("portwatch_snapshot_shrunk_total").increment(1);
         tracing::warn!(
             job = %part.job,
             part = part.part,
-            kept = format_args!("1/{}", 1_u64 << level),
+            kept = format_args!("1/{}", 1_u64 << (level - LEVELS_OF_SERVICES)),
             "too much to say for one message: the rest of these hosts' ports is left for later runs"
         );
     }
@@ -182,41 +147,4 @@ async fn publish(deps: &Deps, part: &Snapshot, trace: TraceParent) -> Result<(),
         .publish(&route, meta.id, body)
         .await
         .map_err(|error| HandlerError::Retry(format!("the snapshot was not taken: {error}")))
-}
-
-fn count(job: &Job, scan: &Scan) {
-    counter!("portwatch_scan_probes_total").increment(scan.probes);
-    counter!("portwatch_scan_answers_total").increment(scan.answers);
-    counter!("portwatch_scan_unproven_total").increment(scan.unproven);
-    counter!("portwatch_scan_overflows_total").increment(scan.overflows.into());
-    let took = scan.finished_at.duration_since(scan.started_at);
-    histogram!("portwatch_scan_seconds").record(took.as_secs_f64());
-    let ports = |state: PortState, ports: usize| {
-        counter!("portwatch_scan_ports_total", "state" => state.as_str()).increment(ports as u64);
-    };
-    for report in &scan.hosts {
-        let told = |state| {
-            report
-                .ports
-                .iter()
-                .filter(|verdict| verdict.state == state)
-                .count()
-        };
-        let open = told(PortState::Open);
-        let filtered = told(PortState::Filtered) + report.filtered.len();
-        ports(PortState::Open, open);
-        ports(PortState::Filtered, filtered);
-        ports(PortState::Closed, report.coverage.len() - open - filtered);
-        ports(PortState::Unknown, job.ports.len() - report.coverage.len());
-        counter!("portwatch_scan_suspects_total").increment(u64::from(report.suspect));
-    }
-    tracing::debug!(
-        job = %job.id,
-        hosts = scan.hosts.len(),
-        probes = scan.probes,
-        answers = scan.answers,
-        overflows = scan.overflows,
-        seconds = took.as_secs_f64(),
-        "scanned"
-    );
 }

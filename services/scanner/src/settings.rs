@@ -25,6 +25,19 @@ pub enum MethodSetting {
     Connect,
 }
 
+/// Which open ports are asked what listens there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServicesSetting {
+    /// None.
+    Off,
+    /// Those that were not known to be open.
+    #[default]
+    New,
+    /// All of them, in every scan.
+    All,
+}
+
 /// How often a probe without an answer is sent again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Retries {
@@ -80,6 +93,8 @@ pub struct Settings {
     pub exclude: List<IpRange>,
     /// A host with more open ports than this answers *open* on everything, and is not judged.
     pub max_open_ports: u32,
+    /// Which open ports are asked what listens there.
+    pub services: ServicesSetting,
     /// The most connections at once, for the connect method.
     pub connections: usize,
     /// On shutdown, how long the jobs in hand may still take.
@@ -101,6 +116,7 @@ impl Default for Settings {
             retries: Retries::Auto,
             exclude: List::default(),
             max_open_ports: 500,
+            services: ServicesSetting::New,
             connections: 512,
             grace: SignedDuration::from_secs(20),
             sandbox: true,

@@ -1,6 +1,7 @@
 //! `portwatch doctor`: what this machine permits and reaches, and how to mend what is wrong.
 
 mod checks;
+mod kernel;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use checks::{Finding, Verdict};
 
 /// Check what this machine permits and reaches, and say how to mend what is wrong
 ///
-/// Checks raw sockets, file limits, the clock, the broker and the database (if they are set), and
+/// Checks raw sockets, the kernel's limits, the clock, the broker and the database (if they are set), and
 /// the route to each target. No packet is sent to a target. Exit code 0 if all is well, 1 if
 /// something needs mending, 2 if the settings are wrong.
 #[derive(clap::Args)]
@@ -38,6 +39,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
 
     let mut findings = vec![checks::settings(arguments.config.file(), targets.len())];
     findings.push(checks::raw_sockets());
+    findings.extend(kernel::all());
     findings.push(checks::open_files());
     findings.push(checks::broker(&settings.broker).await);
     let (database, clock) = checks::database_and_clock(&settings.store).await;

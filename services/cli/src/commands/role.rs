@@ -59,7 +59,7 @@ pub struct Ready {
 }
 
 /// Reads the settings and starts logging; opens the scanner's sockets.
-pub fn prepare(role: Role, arguments: Arguments) -> Result<Ready> {
+pub fn prepare(role: Role, arguments: &Arguments) -> Result<Ready> {
     let settings = arguments.config.load()?;
     let filter = settings.runtime.log.as_deref().unwrap_or(LOG);
     telemetry::start_logs(filter, settings.runtime.log_format)?;

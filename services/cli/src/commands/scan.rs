@@ -4,9 +4,10 @@ mod output;
 mod plan;
 mod progress;
 mod seen;
+mod services;
 mod targets;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -14,16 +15,15 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use jiff::Timestamp;
-use portwatch_domain::job::Job;
 use portwatch_runtime::{shutdown, telemetry};
 use portwatch_scanner::privilege::Keep;
 use portwatch_scanner::{Retries, SELF_SET_RATE, Scanner};
-use tokio_util::sync::CancellationToken;
 
 use crate::sandbox;
 use crate::settings::ConfigArgument;
 use output::{Output, Run};
 use progress::Bar;
+use services::Services;
 
 /// What is logged if the settings do not say.
 const LOG: &str = "warn";
@@ -64,6 +64,10 @@ pub struct Arguments {
     /// is measured asks for [default: scanner.retries, else auto]
     #[arg(long, value_name = "N|auto")]
     retries: Option<Retries>,
+    /// Connect to each open TCP port and tell what listens there: banner, TLS certificate, HTTP title
+    /// and server
+    #[arg(long)]
+    service: bool,
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -123,6 +127,8 @@ pub struct Ready {
     targets: Vec<String>,
     /// Its sockets, open, with no privilege left.
     scanner: Scanner,
+    /// What asks open ports, if that is wanted.
+    services: Option<Services>,
 }
 
 /// Reads the settings and the lists of targets, and opens the sockets.
@@ -138,10 +144,15 @@ pub fn prepare(arguments: Arguments) -> Result<Ready> {
     }
     let targets = targets::all(&arguments)?;
     let scanner = sandbox::open(&settings.scanner, Keep::Nothing)?;
+    let rate = arguments.rate.per_second();
+    let services = arguments
+        .service
+        .then(|| Services::new(&settings.scanner, rate));
     Ok(Ready {
         arguments,
         targets,
         scanner,
+        services,
     })
 }
 
@@ -151,6 +162,7 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
         arguments,
         targets,
         scanner,
+        services,
     } = ready;
     let jobs = plan::jobs(&arguments, targets).await?;
     let shutdown = shutdown::on_signal().context("listening for signals")?;
@@ -168,7 +180,17 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
     tracing::debug!(jobs = jobs.len(), method = %scanner.method(), "scanning");
     let mut ended = Ok(());
     for job in &jobs {
-        ended = one(&scanner, job, &bar, &mut output, &shutdown).await;
+        ended = async {
+            let mut scan = scanner.scan(job, bar.job(), shutdown.clone()).await?;
+            if let Some(services) = &services {
+                let open = Services::open(&scan);
+                bar.asking(open.len());
+                services.ask(open, job, &mut scan, &shutdown).await;
+            }
+            bar.aside(|| output.job(job, &scan))?;
+            anyhow::Ok(())
+        }
+        .await;
         if ended.is_err() || shutdown.is_cancelled() {
             break;
         }
@@ -184,19 +206,6 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
-}
-
-/// Scans one job and prints what was seen.
-async fn one(
-    scanner: &Scanner,
-    job: &Job,
-    bar: &Bar,
-    output: &mut Output<impl Write>,
-    stop: &CancellationToken,
-) -> Result<()> {
-    let scan = scanner.scan(job, bar.job(), stop.clone()).await?;
-    bar.aside(|| output.job(job, &scan))?;
-    Ok(())
 }
 
 #[cfg(test)]

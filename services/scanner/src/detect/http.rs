@@ -2,6 +2,8 @@
 
 mod title;
 
+use std::net::IpAddr;
+
 use portwatch_domain::snapshot::service::{Http, SafeText};
 
 use title::title;
@@ -50,6 +52,20 @@ const APPLICATIONS: [(&str, &[u8]); 17] = [
     ("ipp", b"\r\nserver: cups/"),
     ("rtsp", b"rtsp/1.0 "),
 ];
+
+/// What stands in the Host header (RFC 9110 section 7.2): the name, or else the address, with the port where it is
+/// not the usual one.
+pub(super) fn host(name: Option<&str>, ip: IpAddr, port: u16, is_inside_tls: bool) -> String {
+    let host = match (name, ip) {
+        (Some(name), _) => name.to_owned(),
+        (None, IpAddr::V4(ip)) => ip.to_string(),
+        (None, IpAddr::V6(ip)) => format!("[{ip}]"),
+    };
+    match (port, is_inside_tls) {
+        (80, false) | (443, true) => host,
+        (port, _) => format!("{host}:{port}"),
+    }
+}
 
 /// The request. `host` is what stands in the Host header.
 pub(super) fn request(host: &str) -> Vec<u8> {

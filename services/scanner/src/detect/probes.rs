@@ -59,7 +59,10 @@ pub(super) fn attempts(port: u16) -> Vec<Attempt> {
         | 5061 | 5671 | 5986 | 6443 | 6697 | 8006 | 8443 | 8883 | 9443 | 10250 => {
             vec![Tls(probe), Plain(probe)]
         }
-        _ if probe == Probe::Http => vec![Plain(probe), Tls(probe)],
+        // PostgreSQL hangs up on whatever it does not know, so it costs little to ask for it at last.
+        _ if probe == Probe::Http => {
+            vec![Plain(probe), Tls(probe), Plain(Probe::Postgres)]
+        }
         _ => vec![Plain(probe), Plain(Probe::Http), Tls(Probe::Http)],
     }
 }

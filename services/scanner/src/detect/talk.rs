@@ -1,14 +1,14 @@
 //! The conversation with one port: what is tried, in which order, and what is learnt from it.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use portwatch_domain::ports::Port;
 use portwatch_domain::snapshot::Service;
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connection::{Door, Line, Patience, read};
+use super::connection::{Door, Limited, Line, Patience, read};
 use super::http;
 use super::notes::{Heard, Notes};
 use super::probes::{Attempt, POSTGRES, Probe, RDP, attempts, greeting};
@@ -30,6 +30,7 @@ pub(super) struct Talk {
     port: Port,
     host: Option<String>,
     notes: Notes,
+    is_reached: bool,
 }
 
 impl Talk {
@@ -39,20 +40,32 @@ impl Talk {
             port,
             host,
             notes: Notes::default(),
+            is_reached: false,
         }
     }
 
-    /// What is known of it; `None` if nothing is.
+    /// What is known of it; `None` if nothing is, or if it was never reached.
     pub(super) fn service(self) -> Option<Service> {
-        self.notes.service(self.port)
+        self.notes.service(self.port).filter(|_| self.is_reached)
+    }
+
+    async fn connect(&mut self) -> Option<Limited<TcpStream>> {
+        let line = self.door.open().await?;
+        self.is_reached = true;
+        Some(line)
     }
 
     /// Tries one thing after another until something is heard.
     pub(super) async fn ask(&mut self) {
-        for attempt in attempts(self.port.number) {
+        self.try_all(&attempts(self.port.number)).await;
+    }
+
+    /// The same with these attempts.
+    pub(super) async fn try_all(&mut self, attempts: &[Attempt]) {
+        for &attempt in attempts {
             let heard = match attempt {
                 Attempt::Plain(probe) => {
-                    let Some(mut line) = self.door.open().await else {
+                    let Some(mut line) = self.connect().await else {
                         return;
                     };
                     self.exchange(&mut line, probe, greeting(self.port.number), false)
@@ -70,7 +83,7 @@ impl Talk {
     async fn secured(&mut self, probe: Probe) -> Heard {
         // A server that insists on another protocol than ours still shows its certificate when none is named.
         for offer in [true, false] {
-            let Some(line) = self.door.open().await else {
+            let Some(line) = self.connect().await else {
                 return Heard::Nothing;
             };
             let shaking = tls::shake(line, self.door.ip(), self.host.as_deref(), offer);
@@ -122,7 +135,9 @@ impl Talk {
         };
         match probe {
             Probe::Http => {
-                let request = http::request(&self.host_header(is_inside));
+                let (ip, port) = (self.door.ip(), self.port.number);
+                let host = http::host(self.host.as_deref(), ip, port, is_inside);
+                let request = http::request(&host);
                 if line.write_all(&request).await.is_err() || line.flush().await.is_err() {
                     return Heard::Nothing;
                 }
@@ -165,19 +180,6 @@ impl Talk {
         if let Ok(Outcome::Open(tls, _) | Outcome::Refused(tls)) = timeout(HANDSHAKE, shaking).await
         {
             self.notes.upgraded(tls);
-        }
-    }
-
-    /// The name, or else the address, with the port where it is not the usual one (RFC 9110 section 7.2).
-    fn host_header(&self, is_inside: bool) -> String {
-        let host = match (&self.host, self.door.ip()) {
-            (Some(name), _) => name.clone(),
-            (None, IpAddr::V4(ip)) => ip.to_string(),
-            (None, IpAddr::V6(ip)) => format!("[{ip}]"),
-        };
-        match (self.port.number, is_inside) {
-            (80, false) | (443, true) => host,
-            (port, _) => format!("{host}:{port}"),
         }
     }
 }

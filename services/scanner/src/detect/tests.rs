@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod hostile;
+mod protocols;
 mod secured;
 mod servers;
 mod usual;

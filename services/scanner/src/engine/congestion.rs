@@ -22,15 +22,15 @@ const LEAST: f64 = 2.0;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Congestion {
     /// How many probes may be out.
-    window: f32,
+    window: f64,
     /// Above it, the window grows slowly.
-    threshold: f32,
+    threshold: f64,
     out: u32,
     answered: u32,
     lost: u32,
-    tolerated: f32,
+    tolerated: f64,
     /// Before the last slowdown: the window, and the share of probes that came home.
-    before: Option<(f32, f32)>,
+    before: Option<(f64, f64)>,
     /// Answers to what left before the last slowdown are not judged.
     judged_from: Moment,
 }
@@ -39,12 +39,12 @@ impl Congestion {
     /// With this many probes out at first; without a number, with as many as the rates allow.
     pub(crate) fn new(window: Option<u32>) -> Self {
         Self {
-            window: window.map_or(f32::INFINITY, |window| window as f32),
-            threshold: f32::INFINITY,
+            window: window.map_or(f64::INFINITY, f64::from),
+            threshold: f64::INFINITY,
             out: 0,
             answered: 0,
             lost: 0,
-            tolerated: TOLERATED as f32,
+            tolerated: TOLERATED,
             before: None,
             judged_from: Moment::ZERO,
         }
@@ -52,7 +52,7 @@ impl Congestion {
 
     /// True if another probe may leave.
     pub(crate) fn has_room(&self) -> bool {
-        (self.out as f32) < self.window
+        f64::from(self.out) < self.window
     }
 
     /// A probe leaves.
@@ -90,10 +90,10 @@ impl Congestion {
         if sample < SAMPLE {
             return;
         }
-        let home = self.answered as f32 / sample as f32;
+        let home = f64::from(self.answered) / f64::from(sample);
         (self.answered, self.lost) = (0, 0);
         if let Some((window, home_before)) = self.before.take()
-            && home < home_before * BETTER as f32
+            && home < home_before * BETTER
         {
             // It did not help: this path loses as much at any rate.
             self.tolerated = self.tolerated.max((1.0 - home.min(home_before)) * 1.25);
@@ -104,9 +104,9 @@ impl Congestion {
         }
     }
 
-    fn slow_down(&mut self, now: Moment, home: f32, timeout: Duration) {
+    fn slow_down(&mut self, now: Moment, home: f64, timeout: Duration) {
         self.before = Some((self.window, home));
-        self.window = (self.window.min(self.out as f32) / 2.0).max(LEAST as f32);
+        self.window = (self.window.min(f64::from(self.out)) / 2.0).max(LEAST);
         self.threshold = self.window;
         self.judged_from = now + timeout;
     }
@@ -167,6 +167,6 @@ mod tests {
             congestion.landed();
         }
         assert!(congestion.has_room());
-        assert!((congestion.window - 100.0).abs() < f32::EPSILON);
+        assert!((congestion.window - 100.0).abs() < f64::EPSILON);
     }
 }

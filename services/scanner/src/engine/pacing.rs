@@ -55,7 +55,7 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// Which of all networks it is in: a small number.
-    pub(crate) fn network(&self) -> usize {
+    pub(crate) fn network(self) -> usize {
         self.network as usize
     }
 }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
 use portwatch_domain::job::{JobHost, JobId, Priority};
+use portwatch_domain::snapshot::service::SafeText;
 use portwatch_domain::snapshot::{Answer, Evidence, HostState, Method, PortState, PortVerdict};
 use portwatch_domain::target::{TargetId, Zone};
 use portwatch_schemas::{Meta, TraceParent, encode};
@@ -64,6 +65,7 @@ fn scan(job: &Job, open: impl Fn(u16) -> bool) -> Scan {
     Scan {
         hosts: job.hosts.iter().map(report).collect(),
         rejected: Vec::new(),
+        undecided: Vec::new(),
         method: Method::Syn,
         probes: 0,
         answers: 0,
@@ -135,6 +137,33 @@ fn what_is_too_large_loses_coverage_and_no_host() {
         covered = covered.union(&smaller.hosts[0].coverage);
     }
     assert_eq!(covered, PortSet::all_tcp(), "no port is left out for ever");
+}
+
+#[test]
+fn what_listens_there_is_left_out_before_any_port_is() {
+    let job = job(32);
+    let mut scan = scan(&job, |port| port <= 64);
+    let service = Service {
+        product: Some(SafeText::new("nginx")),
+        banner: Some(SafeText::new(&"x".repeat(512))),
+        ..Service::default()
+    };
+    let verdicts = scan.hosts.iter_mut().flat_map(|report| &mut report.ports);
+    verdicts.for_each(|verdict| verdict.service = Some(service.clone()));
+    for report in &mut scan.hosts {
+        report.filtered = PortSet::empty();
+    }
+    let part = parts(&job, &scan, "w1").remove(0);
+    assert_eq!(smaller(&part, 0), part);
+    for (level, left) in [(1, Some(service.in_short())), (2, None)] {
+        let smaller = smaller(&part, level);
+        for (report, before) in smaller.hosts.iter().zip(&part.hosts) {
+            assert_eq!(report.coverage, before.coverage);
+            assert_eq!(report.ports.len(), before.ports.len());
+            assert!(report.ports.iter().all(|verdict| verdict.service == left));
+        }
+    }
+    assert!(!fits(&part) && fits(&smaller(&part, 2)));
 }
 
 #[test]

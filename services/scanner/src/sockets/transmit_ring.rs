@@ -112,15 +112,12 @@ impl TransmitRing {
         if !self.waiting {
             return Ok(());
         }
-        match mapping::kick(&self.socket, self.interface) {
-            Ok(()) => {}
-            Err(error) => match error.raw_os_error() {
-                Some(libc::ENOBUFS | libc::EAGAIN | libc::EINTR | libc::ENOMEM) => {}
-                _ => {
-                    self.discard();
-                    return Err(error);
-                }
-            },
+        if let Err(error) = mapping::kick(&self.socket, self.interface) {
+            let passing = [libc::ENOBUFS, libc::EAGAIN, libc::EINTR, libc::ENOMEM];
+            if !passing.map(Some).contains(&error.raw_os_error()) {
+                self.discard();
+                return Err(error);
+            }
         }
         let last = (self.next + SLOTS - 1) % SLOTS;
         self.waiting = self.mapping.load(last * SLOT) == libc::TP_STATUS_SEND_REQUEST;

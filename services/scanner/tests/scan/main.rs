@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod inquiry;
 mod jobs;
 mod loopback;
 mod namespaces;
 mod service;
 #[path = "../../src/skipped.rs"]
 mod skipped;
+mod udp;

@@ -13,7 +13,7 @@ use portwatch_scanner::{Deps, Scanner, Settings, run};
 use portwatch_schemas::{Meta, TraceParent, decode, encode};
 use tokio_util::sync::CancellationToken;
 
-const SHARDS: u16 = 4;
+pub const SHARDS: u16 = 4;
 /// Nothing here takes so long unless it hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -28,7 +28,7 @@ fn body(job: &Job) -> Vec<u8> {
 }
 
 /// Sends a job in the background: in one process, that lasts until it is done.
-fn send(bus: &Bus, job: &Job) -> tokio::task::JoinHandle<()> {
+pub fn send(bus: &Bus, job: &Job) -> tokio::task::JoinHandle<()> {
     let route = Route::Job {
         zone: job.zone.clone(),
         priority: job.priority,
@@ -37,13 +37,13 @@ fn send(bus: &Bus, job: &Job) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move { bus.publish(&route, id, body).await.unwrap() })
 }
 
-async fn snapshots_of(bus: &Bus, job: &Job) -> Box<dyn Subscription> {
+pub async fn snapshots_of(bus: &Bus, job: &Job) -> Box<dyn Subscription> {
     bus.subscribe(&[snapshot_shard(job.target, SHARDS)], 10)
         .await
         .unwrap()
 }
 
-async fn next(snapshots: &mut Box<dyn Subscription>) -> (Meta, Snapshot) {
+pub async fn next(snapshots: &mut Box<dyn Subscription>) -> (Meta, Snapshot) {
     let delivery = tokio::time::timeout(PATIENCE, snapshots.next())
         .await
         .unwrap()
@@ -54,7 +54,11 @@ async fn next(snapshots: &mut Box<dyn Subscription>) -> (Meta, Snapshot) {
 }
 
 /// A scanner that runs until the token is cancelled.
-fn start(bus: &Bus, settings: Settings, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+pub fn start(
+    bus: &Bus,
+    settings: Settings,
+    stop: &CancellationToken,
+) -> tokio::task::JoinHandle<()> {
     let (deps, stop) = (deps(bus, &settings), stop.clone());
     tokio::spawn(async move { run(deps, &settings, stop).await.unwrap() })
 }
@@ -63,7 +67,7 @@ fn deps(bus: &Bus, settings: &Settings) -> Deps {
     Deps::new(bus.clone(), SHARDS, Scanner::new(settings).unwrap())
 }
 
-fn set(ports: &[u16]) -> PortSet {
+pub fn set(ports: &[u16]) -> PortSet {
     ports.iter().copied().map(Port::tcp).collect()
 }
 

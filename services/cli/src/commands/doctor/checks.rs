@@ -31,7 +31,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Self {
+    /// Without anything to mend.
+    pub fn new(what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Self {
         Self {
             what: what.into(),
             verdict,
@@ -40,7 +41,8 @@ impl Finding {
         }
     }
 
-    fn mend(mut self, mend: impl Into<String>) -> Self {
+    /// With how to mend it.
+    pub fn mend(mut self, mend: impl Into<String>) -> Self {
         self.mend = Some(mend.into());
         self
     }

@@ -49,6 +49,12 @@ impl Bar {
         }
     }
 
+    /// So many open ports are now asked what they are.
+    pub fn asking(&self, ports: usize) {
+        self.shown
+            .set_message(format!("asking {ports} open ports what they are"));
+    }
+
     /// Prints something, with the bar out of the way.
     pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         self.shown.suspend(print)

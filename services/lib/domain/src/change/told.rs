@@ -33,3 +33,58 @@ fn cost(change: &Change) -> usize {
         Transition::Port { .. } | Transition::Host { .. } => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::change::ChangeId;
+    use crate::ports::Port;
+    use crate::snapshot::service::SafeText;
+    use crate::snapshot::{Answer, Evidence, PortState, Service};
+
+    fn changes(count: u16, service: Option<&Service>) -> Vec<Change> {
+        let change = |number| Change {
+            id: ChangeId(Uuid::nil()),
+            transition: Transition::Port {
+                port: Port::tcp(number),
+                before: PortState::Closed,
+                after: PortState::Open,
+                evidence: Evidence {
+                    answer: Answer::SynAck,
+                    ttl: None,
+                    rtt: None,
+                    probes: 1,
+                },
+                expected: false,
+                service: service.cloned(),
+            },
+            at: Timestamp::UNIX_EPOCH,
+        };
+        (1..=count).map(change).collect()
+    }
+
+    #[test]
+    fn each_is_told_once_and_in_order() {
+        let talkative = Service {
+            banner: Some(SafeText::new(&"x".repeat(512))),
+            ..Service::default()
+        };
+        for (count, service, messages) in [
+            (0, None, vec![]),
+            (200, None, vec![200]),
+            (450, None, vec![200, 200, 50]),
+            (100, Some(&talkative), vec![66, 34]),
+        ] {
+            let changes = changes(count, service);
+            let told = told_together(&changes);
+            assert_eq!(
+                told.iter().map(|told| told.len()).collect::<Vec<_>>(),
+                messages
+            );
+            assert_eq!(told.concat(), changes);
+        }
+    }
+}

@@ -49,6 +49,11 @@ pub async fn a_part_of_an_unknown_target_is_dropped(store: Store) {
     );
 }
 
+fn serving(mut record: PortRecord, service: Service) -> PortRecord {
+    record.service = Some(service);
+    record
+}
+
 /// A record in which every field has a value of its own, and one in which all that can be is empty.
 fn records() -> Vec<HostRecord> {
     let silent = Evidence {
@@ -77,10 +82,6 @@ fn records() -> Vec<HostRecord> {
         transition: u64::try_from(n).unwrap(),
         evidence,
         service: None,
-    };
-    let serving = |record, service| PortRecord {
-        service: Some(service),
-        ..record
     };
     let full = HostRecord {
         ip: "fd00:198:18::1".parse().unwrap(),

@@ -25,6 +25,20 @@ fn the_request_names_the_host_and_asks_to_be_left_alone() {
 }
 
 #[test]
+fn the_host_header_is_a_name_or_an_address() {
+    let v4 = "198.18.0.1".parse().unwrap();
+    let v6 = "fd00:198:18::1".parse().unwrap();
+    for (name, ip, port, is_inside, header) in [
+        (Some("db1"), v4, 80, false, "db1"),
+        (Some("db1"), v4, 80, true, "db1:80"),
+        (None, v4, 443, true, "198.18.0.1"),
+        (None, v6, 8443, true, "[fd00:198:18::1]:8443"),
+    ] {
+        assert_eq!(host(name, ip, port, is_inside), header);
+    }
+}
+
+#[test]
 fn status_server_and_title() {
     let page = parse(
         b"HTTP/1.1 302 Found\r\nserver: nginx/1.24.0\r\nLocation: /login\r\n\r\n<TITLE lang=en>\n Sign &amp; in \t</title>",

@@ -60,6 +60,17 @@ pub fn certificate() -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
     (certificate.der().clone(), key)
 }
 
+/// A server of TLS that shows [`certificate`].
+pub fn server_config() -> ServerConfig {
+    let (certificate, key) = certificate();
+    ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(BOTH)
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap()
+}
+
 /// A TLS server of these versions and protocols, which serves each connection with `serve`.
 pub async fn tls_on<F>(
     ip: IpAddr,

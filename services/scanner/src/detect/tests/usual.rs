@@ -107,11 +107,27 @@ async fn nothing_goes_to_what_is_excluded() {
     let stop = CancellationToken::new();
     let options = Options::default();
     let excluded = excluded("127.0.0.1");
-    detect(asked.clone(), &options, &budget, &excluded, &stop).await;
-    assert_eq!(*connections.lock().unwrap(), 0);
+    let found = detect(asked.clone(), &options, &budget, &excluded, &stop).await;
+    assert_eq!((found.len(), *connections.lock().unwrap()), (0, 0));
     detect(asked, &options, &budget, &Exclusions::default(), &stop).await;
     assert!(
         *connections.lock().unwrap() > 0,
         "the same, when it is permitted"
     );
+}
+
+#[tokio::test]
+async fn of_what_was_never_reached_nothing_is_said() {
+    // ssh is the usual name for it.
+    let asked = vec![(V4, None, Port::tcp(22))];
+    let (budget, stop) = (Budget::new(&Settings::default()), CancellationToken::new());
+    let options = Options::default();
+    let found = detect(asked, &options, &budget, &excluded("127.0.0.1"), &stop).await;
+    assert_eq!(found, []);
+    let ssh = [saying(V4, b"SSH-2.0-x\r\n").await];
+    let options = Options {
+        in_all: Duration::ZERO,
+        ..Options::default()
+    };
+    assert_eq!(ask(&ssh, &options).await, [None], "its turn did not come");
 }

@@ -3,7 +3,8 @@
 use super::super::{Change, ChangeId, ChangeKind, Transition};
 use super::world::{Watch, at, ip, seen, set, silent};
 use crate::ports::Port;
-use crate::snapshot::{Answer, Evidence, HostState, PortState};
+use crate::snapshot::service::SafeText;
+use crate::snapshot::{Answer, Evidence, HostReport, HostState, PortState, Service};
 
 /// A host whose ports 22 and 80 of 1 to 100 are known open.
 fn known() -> Watch {
@@ -132,6 +133,70 @@ fn changes_say_why_and_whether_it_was_expected() {
         ]
     );
     assert!(changes.iter().all(|change| change.at == at(20)));
+}
+
+/// The ports of the record with what listens there.
+fn remembered(watch: &Watch) -> Vec<(u16, Option<String>)> {
+    let ports = watch.record.ports.iter();
+    let told = ports.map(|(port, record)| {
+        let service = record.service.as_ref();
+        let text = service.and_then(Service::description);
+        (port.number, text.map(ToOwned::to_owned))
+    });
+    told.collect()
+}
+
+#[test]
+fn what_listens_there_is_told_with_the_change_and_kept_until_the_port_closes() {
+    let with = |mut report: HostReport, text: &str| -> HostReport {
+        for verdict in &mut report.ports {
+            verdict.service = Some(Service {
+                product: Some(SafeText::new(text)),
+                ..Service::default()
+            });
+        }
+        report
+    };
+    let kept = |text: &str| vec![(22, Some(text.to_owned()))];
+    let mut watch = Watch::of("1-100");
+    watch.scan(&seen("1-100", "", "", "", ""));
+    let changes = watch.scan(&with(seen("1-100", "22", "", "", ""), "first"));
+    let [change] = changes.as_slice() else {
+        panic!("one port opened: {changes:?}")
+    };
+    let Transition::Port {
+        service: Some(told),
+        ..
+    } = &change.transition
+    else {
+        panic!("it says what listens there: {change:?}")
+    };
+    assert_eq!(told.description(), Some("first"));
+    assert_eq!(remembered(&watch), kept("first"));
+    watch.scan(&seen("1-100", "22", "", "", ""));
+    assert_eq!(remembered(&watch), kept("first"), "it was not asked again");
+    assert_eq!(
+        watch.news(&with(seen("1-100", "22", "", "", ""), "second")),
+        NOTHING
+    );
+    assert_eq!(
+        remembered(&watch),
+        kept("second"),
+        "another program is no change"
+    );
+
+    let changes = watch.scan(&with(seen("1-100", "", "22", "", ""), "a lie"));
+    let Transition::Port { service, .. } = &changes[0].transition else {
+        panic!("the port closed: {changes:?}")
+    };
+    assert_eq!(*service, None, "nothing listens on a closed port");
+    assert_eq!(remembered(&watch), [(22, None)]);
+    watch.scan(&seen("1-100", "22", "", "", ""));
+    assert_eq!(
+        remembered(&watch),
+        [(22, None)],
+        "who listens now is not known"
+    );
 }
 
 /// Every transition there can be: its kind, and whether anybody is told.

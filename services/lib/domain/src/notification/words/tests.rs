@@ -10,6 +10,7 @@ use crate::change::ChangeId;
 use crate::job::JobId;
 use crate::notification::Notification;
 use crate::ports::Port;
+use crate::snapshot::service::{NameSource, SafeText, ServiceName};
 use crate::target::TargetId;
 
 fn change(transition: Transition) -> Change {
@@ -98,6 +99,56 @@ fn sentences() {
         ),
     ] {
         assert_eq!(sentence("h", &change), text);
+    }
+}
+
+#[test]
+fn what_listens_there_is_said_in_brackets() {
+    let named = |text: &str, source| {
+        Some(ServiceName {
+            text: SafeText::new(text),
+            source,
+        })
+    };
+    let product = |text: &str| Some(SafeText::new(text));
+    let ssh = Service {
+        name: named("ssh", NameSource::Probe),
+        product: product("OpenSSH_9.2p1"),
+        ..Service::default()
+    };
+    let usual = Service {
+        name: named("https", NameSource::Port),
+        ..Service::default()
+    };
+    let unknown = Service {
+        banner: product("\x1b[31mhi").map(|text| SafeText::new(text.as_str())),
+        ..Service::default()
+    };
+    let long = Service {
+        product: product(&"ü".repeat(64)),
+        banner: None,
+        ..Service::default()
+    };
+    let endless = Service {
+        banner: Some(SafeText::new(&"ab".repeat(200))),
+        ..Service::default()
+    };
+    for (port, service, text) in [
+        (2222, ssh, " (ssh: OpenSSH_9.2p1)".to_owned()),
+        (443, usual, " (https)".to_owned()),
+        (65_535, unknown, " (\\x1b[31mhi)".to_owned()),
+        (443, long, format!(" (https: {})", "ü".repeat(64))),
+        (443, endless, format!(" (https: {}…)", "ab".repeat(40))),
+        (65_535, Service::default(), String::new()),
+    ] {
+        let mut change = of_port(Port::tcp(port), PortState::Open, Answer::SynAck, false);
+        if let Transition::Port { service: of, .. } = &mut change.transition {
+            *of = Some(service);
+        }
+        assert_eq!(
+            sentence("db1", &change),
+            format!("db1: port {port}/tcp{text} opened — it accepts connections (SYN-ACK)")
+        );
     }
 }
 
