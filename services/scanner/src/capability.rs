@@ -4,7 +4,7 @@ mod situation;
 
 use std::fmt;
 
-use crate::sockets::RawSockets;
+use crate::sockets::Sockets;
 use crate::wire::WireError;
 use situation::Situation;
 
@@ -22,7 +22,7 @@ pub struct Denied {
 /// # Errors
 /// If they cannot be opened.
 pub fn raw_sockets() -> Result<(), Denied> {
-    RawSockets::open()
+    Sockets::open(0)
         .map(|_| ())
         .map_err(|error| Denied::because(&error))
 }

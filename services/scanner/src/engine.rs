@@ -4,15 +4,20 @@
 //! sends the probes that [`Engine::poll`] hands out, and tells it what came of them with [`Engine::event`].
 //! With the same plan and the same answers at the same times it does the same, which is how it is tested.
 //!
-//! Every port goes through [`track`]; the order of the sweep is [`order`]'s; what leaves passes the buckets of
-//! the job and of the process ([`pacing`]), whatever it is for. Round-trip times are kept per host ([`rtt`]);
-//! the attempt's number is in the source port, so that a measurement belongs to one transmission.
+//! Every port goes through the [`sweep`], which keeps but a few bytes of it. One that does not simply refuse goes
+//! on to a [`track`], which verifies. The order of the sweep is [`order`]'s; what leaves passes the buckets of
+//! the job and of the process ([`pacing`]) and the windows of its host and network ([`congestion`]), whatever it
+//! is for. Round-trip times are kept per host ([`rtt`]); the attempt's number is in the source port, so that a
+//! measurement belongs to one transmission.
 
 mod answer;
 mod bucket;
+mod congestion;
+mod flight;
 mod host;
 mod line;
 mod loss;
+mod mark;
 mod order;
 mod pacing;
 mod plan;
@@ -20,6 +25,7 @@ mod report;
 mod rtt;
 mod send;
 mod slots;
+mod sweep;
 mod track;
 
 use std::cmp::Reverse;
@@ -28,16 +34,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
 use portwatch_domain::ports::{Port, Protocol};
 use portwatch_domain::snapshot::Evidence;
 
 pub use pacing::{Pacer, Rates};
-pub use plan::{Plan, PlannedHost, SOURCE_PORTS, Secrets};
+pub use plan::{Plan, PlannedHost, SOURCE_PORTS, Secrets, Window};
 pub use report::Rejected;
 
 use bucket::Bucket;
+use congestion::Congestion;
+use flight::Flight;
 use host::Host;
+use mark::Mark;
 use order::Order;
+use pacing::Seat;
 use slots::Slots;
 use track::Track;
 
@@ -73,20 +84,6 @@ pub struct Progress {
     pub overflows: u32,
 }
 
-/// What is settled about a (host, port) pair. One byte each: there can be 16 million of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    /// Nothing yet.
-    Untold,
-    /// Silent in the sweep, of a host that had not answered at all.
-    Parked,
-    Open,
-    Closed,
-    Filtered,
-    /// Given up.
-    Unknown,
-}
-
 /// A scan in progress.
 #[derive(Debug)]
 pub struct Engine {
@@ -96,23 +93,33 @@ pub struct Engine {
     /// The place of each port number in `ports`.
     places: Vec<Option<u16>>,
     hosts: Vec<Host>,
-    by_address: HashMap<IpAddr, u16>,
+    /// The windows of the networks that the hosts are in.
+    networks: Vec<Congestion>,
+    by_address: HashMap<IpAddr, u32, FixedState>,
     /// By pair: host × ports + place of the port.
     marks: Vec<Mark>,
     /// Of open ports, of ports known open, and of some that were rejected by ICMP.
-    evidence: HashMap<u32, Evidence>,
-    /// The pairs that are being probed.
-    tracks: HashMap<u32, Track>,
+    evidence: HashMap<u32, Evidence, FixedState>,
+    /// The probes of the sweep that are out.
+    flight: Flight,
+    /// How many pairs the sweep has begun and not yet let go.
+    sweeping: usize,
+    /// The pair that the sweep could not send last time.
+    held: Option<u32>,
+    /// The pairs that are being verified.
+    tracks: HashMap<u32, Track, FixedState>,
     timers: BinaryHeap<Reverse<(Moment, u64, u32)>>,
     last_timer: u64,
     /// Hosts with probes to send, by when they may; the number in the middle makes them take turns.
-    turns: BinaryHeap<Reverse<(Moment, u64, u16)>>,
+    turns: BinaryHeap<Reverse<(Moment, u64, u32)>>,
     last_turn: u64,
     /// Ports that are begun and not yet sent.
     begun: usize,
     order: Order,
     position: u64,
     resumed: Option<u32>,
+    /// When this was last called.
+    now: Moment,
     pace: Bucket,
     pacer: Arc<Pacer>,
     overflows: Slots,
@@ -137,16 +144,25 @@ impl Engine {
         }
         let pairs = plan.hosts.len() * ports.len();
         let by_address = plan.hosts.iter().map(PlannedHost::ip).zip(0..).collect();
+        let seats = pacer.enter(plan.hosts.iter().map(PlannedHost::ip));
+        let networks = seats
+            .iter()
+            .map(|seat| seat.network())
+            .max()
+            .map_or(0, |last| last + 1);
+        let host = |(host, seat): (&PlannedHost, Seat)| {
+            Host::new(host.addresses, seat, plan.window.map(|window| window.host))
+        };
         Self {
-            hosts: plan
-                .hosts
-                .iter()
-                .map(|host| Host::new(host.addresses))
-                .collect(),
+            hosts: plan.hosts.iter().zip(seats).map(host).collect(),
+            networks: vec![Congestion::new(plan.window.map(|window| window.network)); networks],
             by_address,
-            marks: vec![Mark::Untold; pairs],
-            evidence: HashMap::new(),
-            tracks: HashMap::new(),
+            marks: vec![Mark::UNTOLD; pairs],
+            evidence: HashMap::default(),
+            flight: Flight::new(pairs),
+            sweeping: 0,
+            held: None,
+            tracks: HashMap::default(),
             timers: BinaryHeap::new(),
             last_timer: 0,
             turns: BinaryHeap::new(),
@@ -155,6 +171,7 @@ impl Engine {
             order: Order::new(pairs as u64, plan.secrets.order),
             position: 0,
             resumed: None,
+            now,
             pace: Bucket::new(plan.rate),
             pacer,
             overflows: Slots::default(),
@@ -176,22 +193,26 @@ impl Engine {
     }
 
     /// The host and the port number of a pair.
-    fn pair(&self, pair: u32) -> (u16, u16) {
-        let ports = self.ports.len();
-        let pair = pair as usize;
-        let host = u16::try_from(pair / ports).unwrap_or(u16::MAX);
-        (host, self.ports[pair % ports])
+    fn pair(&self, pair: u32) -> (u32, u16) {
+        let ports = u32::try_from(self.ports.len()).unwrap_or(u32::MAX);
+        (pair / ports, self.ports[(pair % ports) as usize])
     }
 
     fn is_known_open(&self, pair: u32) -> bool {
         let (host, port) = self.pair(pair);
-        self.plan.hosts[usize::from(host)]
-            .known_open
-            .contains(Port::tcp(port))
+        let known_open = &self.plan.hosts[host as usize].known_open;
+        !known_open.is_empty() && known_open.contains(Port::tcp(port))
     }
 
     fn since_start(&self, at: Moment) -> Moment {
         at.saturating_sub(self.started)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let seats: Vec<Seat> = self.hosts.iter().map(|host| host.seat).collect();
+        self.pacer.leave(self.now, &seats);
     }
 }
 

@@ -33,11 +33,11 @@ use tokio_util::sync::CancellationToken;
 pub use engine::{Progress, Rejected};
 pub use exclude::Exclusions;
 pub use route::source_towards;
-pub use scan::{Scan, ScanError, Scanner, method};
+pub use scan::{SELF_SET_RATE, Scan, ScanError, Scanner, method};
 pub use service::{Deps, JobProgress, ServiceError};
 pub use settings::{MethodSetting, Retries, ServicesSetting, Settings};
 
-use detect::{Budget, Inquiry};
+use detect::Inquiry;
 
 /// Runs until the token is cancelled, then finishes the jobs in hand or, after a grace, hands them back. Any
 /// number of scanners may share a zone.
@@ -62,7 +62,7 @@ pub async fn run(
         concurrency: settings.concurrency,
         grace: Duration::try_from(settings.grace).unwrap_or_default(),
     };
-    let inquiry = Inquiry::new(settings, Budget::new(settings));
+    let inquiry = Inquiry::new(settings, deps.scanner.budget());
     let stop = shutdown.clone();
     let handler =
         |received: Received<Job>| service::handle(&deps, &inquiry, &worker, &stop, received);

@@ -2,11 +2,6 @@
 //! routing decisions, so that policy rules, several tables, several gateways and VRFs are what they are for anybody
 //! else on this machine.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the packet paths are to be chosen by it")
-)]
-
 mod changes;
 mod decide;
 mod kernel;
@@ -95,7 +90,7 @@ pub(crate) enum RouteError {
 }
 
 /// How packets get to a destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Path {
     /// Our address.
     pub(crate) source: IpAddr,
@@ -104,7 +99,7 @@ pub(crate) struct Path {
 }
 
 /// Who sends packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Via {
     /// Whoever likes: the next hop's hardware address is known, so frames can be built.
     Ethernet {
@@ -130,6 +125,12 @@ pub(crate) struct Routes {
     /// Of neighbours.
     neighbours: Changes,
     kernel: Kernel,
+}
+
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Routes")
+    }
 }
 
 impl Routes {

@@ -1,35 +1,35 @@
 //! Runs a job: from the job to what was seen. The service and `portwatch scan` both go through here.
 
-use std::collections::HashSet;
+mod task;
+
 use std::io;
-use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use portwatch_domain::job::Job;
+use portwatch_domain::ports::PortSet;
 use portwatch_domain::snapshot::{HostReport, Method};
-use portwatch_packet::{Addresses, Key};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::capability::{self, Denied};
-use crate::connect::Connections;
-use crate::drive::{Clock as _, End, Monotonic, drive};
-use crate::engine::{Engine, Moment, Pacer, Plan, PlannedHost, Progress, Rejected, Secrets};
-use crate::exclude::Exclusions;
-use crate::route::source_towards;
+use crate::detect::Budget;
+use crate::drive::Monotonic;
+use crate::engine::{Pacer, Progress, Rejected};
 use crate::settings::{MethodSetting, Settings};
-use crate::sockets::RawSockets;
-use crate::source_ports::{SourcePorts, SourcePortsError};
-use crate::wire::{Wire, WireError};
+use crate::sockets::Sockets;
+use crate::source_ports::SourcePortsError;
+use crate::wire::WireError;
+use task::Task;
 
-/// How often progress is told.
-const TELL: Duration = Duration::from_millis(100);
-/// The name of a connection is its probe's source port, which no packet carries.
-const NAMES_FROM: u16 = 1;
+/// A job with this rate or more leaves it to the scan to find out how fast it may go.
+pub const SELF_SET_RATE: u32 = 10_000_000;
+/// Room for more than 100,000 answers.
+const RING_BYTES: usize = 16 << 20;
+const LEAST_RING_BYTES: usize = 4 << 20;
 
 /// Why there can be no scan.
 #[derive(Debug, Error)]
@@ -64,6 +64,8 @@ pub struct Scan {
     pub hosts: Vec<HostReport>,
     /// The filtered ports that were rejected by ICMP.
     pub rejected: Vec<Rejected>,
+    /// The UDP ports without a verdict of those hosts that have some: open or filtered.
+    pub undecided: Vec<(IpAddr, PortSet)>,
     /// How it was scanned.
     pub method: Method,
     /// How many probes were sent.
@@ -90,7 +92,7 @@ pub struct Scanner {
     pacer: Arc<Pacer>,
     clock: Monotonic,
     /// Raw sockets that no scan uses at the moment.
-    idle: Arc<Mutex<Vec<RawSockets>>>,
+    idle: Arc<Mutex<Vec<Sockets>>>,
 }
 
 /// How scans with these settings are done by this process.
@@ -103,28 +105,34 @@ pub fn method(settings: &Settings) -> Method {
 }
 
 impl Scanner {
-    /// Finds out how to scan. If raw sockets are not permitted, that is logged, with how to permit them.
+    /// Finds out how to scan, and opens all sockets for it: nothing that comes later needs a privilege. If raw
+    /// sockets are not permitted, that is logged, with how to permit them.
     ///
     /// # Errors
     /// If the settings insist on SYN packets and this process may not send them.
     pub fn new(settings: &Settings) -> Result<Self, ScanError> {
-        let method = match (settings.method, capability::raw_sockets()) {
-            (MethodSetting::Connect, _) => Method::Connect,
-            (_, Ok(())) => Method::Syn,
-            (MethodSetting::Syn, Err(denied)) => return Err(ScanError::Denied { denied }),
-            (MethodSetting::Auto, Err(denied)) => {
-                let mend = denied.mend();
-                tracing::warn!(%denied, mend, "no raw sockets: scanning with whole connections, which is slower and seen by every service");
-                Method::Connect
-            }
+        let (method, sockets) = match settings.method {
+            MethodSetting::Connect => (Method::Connect, Vec::new()),
+            MethodSetting::Syn | MethodSetting::Auto => match open_sockets(settings) {
+                Ok(sockets) => (Method::Syn, sockets),
+                Err(error) => (
+                    without_sockets(settings, &Denied::because(&error))?,
+                    Vec::new(),
+                ),
+            },
         };
         Ok(Self {
             method,
             settings: settings.clone(),
             pacer: Arc::new(Pacer::new(settings.rates())),
             clock: Monotonic::start(),
-            idle: Arc::default(),
+            idle: Arc::new(Mutex::new(sockets)),
         })
+    }
+
+    /// What detection takes its tokens from: the same buckets.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::shared(self.pacer.clone(), self.clock)
     }
 
     /// How it scans.
@@ -169,138 +177,26 @@ impl Scanner {
     }
 }
 
-/// One scan, for its own thread.
-struct Task {
-    job: Job,
-    method: Method,
-    settings: Settings,
-    pacer: Arc<Pacer>,
-    clock: Monotonic,
-    idle: Arc<Mutex<Vec<RawSockets>>>,
-    runtime: Handle,
-    stop: CancellationToken,
+/// The sockets of as many scans as may run at once.
+fn open_sockets(settings: &Settings) -> Result<Vec<Sockets>, WireError> {
+    let ring = ring_bytes(settings);
+    (0..settings.concurrency.max(1))
+        .map(|_| Sockets::open(ring))
+        .collect()
 }
 
-impl Task {
-    fn run(&self, progress: impl FnMut(Progress)) -> Result<Scan, ScanError> {
-        if self.method == Method::Connect {
-            let mut wire = Connections::new(self.runtime.clone(), self.settings.connections);
-            return self.drive(&mut wire, NAMES_FROM, progress);
-        }
-        let idle = self.lock_idle().pop();
-        let mut wire = idle.map_or_else(RawSockets::open, Ok)?;
-        let ports = SourcePorts::hold()?;
-        wire.listen(Some(ports.range()))?;
-        let scan = self.drive(&mut wire, ports.range().first, progress)?;
-        wire.listen(None)?;
-        self.lock_idle().push(wire);
-        Ok(scan)
+/// How to scan without raw sockets, if that will do.
+fn without_sockets(settings: &Settings, denied: &Denied) -> Result<Method, ScanError> {
+    if settings.method == MethodSetting::Syn {
+        let denied = denied.clone();
+        return Err(ScanError::Denied { denied });
     }
-
-    fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<RawSockets>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn drive(
-        &self,
-        wire: &mut dyn Wire,
-        first_source_port: u16,
-        mut progress: impl FnMut(Progress),
-    ) -> Result<Scan, ScanError> {
-        let started_at = Timestamp::now();
-        let exclusions = Exclusions::new(self.job.exclude.iter().chain(&self.settings.exclude.0));
-        let now = self.clock.now();
-        let plan = self.plan(&exclusions, first_source_port, started_at, now)?;
-        let mut engine = Engine::new(plan, self.pacer.clone(), now);
-        let mut told = now;
-        let mut watch = |so_far: Progress| {
-            let now = self.clock.now();
-            if now >= told + TELL {
-                told = now;
-                progress(so_far);
-            }
-            if self.stop.is_cancelled() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        };
-        let end = drive(&mut engine, wire, &self.clock, &exclusions, &mut watch)?;
-        let counts = engine.progress();
-        progress(counts);
-        Ok(Scan {
-            hosts: self.reports(&engine),
-            rejected: engine.rejected(),
-            method: self.method,
-            probes: counts.sent,
-            answers: counts.answers,
-            unproven: counts.unproven,
-            overflows: counts.overflows,
-            complete: end == End::Finished,
-            started_at,
-            finished_at: Timestamp::now(),
-        })
-    }
-
-    /// Leaves out hosts to which no packet may or can go: there is nothing to say of them.
-    fn plan(
-        &self,
-        exclusions: &Exclusions,
-        first_source_port: u16,
-        started_at: Timestamp,
-        now: Moment,
-    ) -> Result<Plan, ScanError> {
-        let mut hosts = Vec::with_capacity(self.job.hosts.len());
-        let mut planned = HashSet::new();
-        for host in &self.job.hosts {
-            let ip = host.ip.to_canonical();
-            if ip.is_unspecified() || ip.is_multicast() || !exclusions.permit(ip) {
-                tracing::debug!(%ip, "not scanned: excluded, or not the address of a host");
-                continue;
-            }
-            match source_towards(ip).map(|source| Addresses::new(source, ip)) {
-                Ok(Some(addresses)) if planned.insert(ip) => hosts.push(PlannedHost {
-                    addresses,
-                    known_open: host.known_open.clone(),
-                }),
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%ip, %error, "not scanned: no route to the host"),
-            }
-        }
-        let left = self.job.deadline.duration_since(started_at);
-        Ok(Plan {
-            hosts,
-            ports: self.job.ports.clone(),
-            rate: self.job.rate,
-            deadline: now + Duration::try_from(left).unwrap_or_default(),
-            max_open_ports: self.settings.max_open_ports,
-            first_source_port,
-            secrets: secrets()?,
-        })
-    }
-
-    /// The reports in the order of the job, with names, and with those hosts that were left out.
-    fn reports(&self, engine: &Engine) -> Vec<HostReport> {
-        let mut seen = engine.reports().into_iter().peekable();
-        let mut report = |host: &portwatch_domain::job::JobHost| {
-            let own = seen.next_if(|report| report.ip == host.ip.to_canonical());
-            let mut report = own.unwrap_or_else(|| HostReport::unknown(host.ip, None));
-            report.ip = host.ip;
-            report.name.clone_from(&host.name);
-            report
-        };
-        self.job.hosts.iter().map(&mut report).collect()
-    }
+    let mend = denied.mend();
+    tracing::warn!(%denied, mend, "no raw sockets: scanning with whole connections, which is slower and seen by every service");
+    Ok(Method::Connect)
 }
 
-fn secrets() -> Result<Secrets, ScanError> {
-    let mut keys = [[0; 16]; 2];
-    for key in &mut keys {
-        getrandom::fill(key).map_err(ScanError::Random)?;
-    }
-    Ok(Secrets {
-        sweep: Key::new(keys[0]),
-        verify: Key::new(keys[1]),
-        order: getrandom::u64().map_err(ScanError::Random)?,
-    })
+/// The receive rings of all scans at once have what a single one should have.
+fn ring_bytes(settings: &Settings) -> usize {
+    (RING_BYTES / usize::from(settings.concurrency).max(1)).max(LEAST_RING_BYTES)
 }

@@ -1,6 +1,6 @@
 //! The seam between the engine and the network.
 
-use portwatch_packet::{Flow, Reply};
+use portwatch_packet::{Addresses, Flow, Reply};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -8,6 +8,8 @@ use thiserror::Error;
 /// One SYN to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
+    /// The place of its destination among the hosts of the scan.
+    pub host: u32,
     /// From where to where.
     pub flow: Flow,
     /// Its sequence number: the cookie.
@@ -25,6 +27,13 @@ pub enum Event {
     Blocked(Flow),
     /// The receive queue was full, and answers were lost.
     Overflow,
+    /// Packets to this host go with these addresses from now on.
+    Source {
+        /// Its place among the hosts of the scan.
+        host: u32,
+        /// Our address and its own.
+        addresses: Addresses,
+    },
 }
 
 /// A wire that broke: no scan can go on with it.

@@ -122,17 +122,7 @@ impl TargetSettings {
             self.addresses.0.iter().map(|a| a.parse()).collect();
         let exclude: Result<Vec<IpRange>, _> = self.exclude.0.iter().map(|a| a.parse()).collect();
         let ports = |what, text: &str| -> Result<PortSet, InvalidTarget> {
-            let ports: PortSet = text.parse().map_err(|error| invalid(what, &error))?;
-            if let Some(udp) = ports
-                .iter()
-                .find(|port| port.protocol != portwatch_domain::ports::Protocol::Tcp)
-            {
-                return Err(invalid(
-                    what,
-                    &format!("{udp}: UDP ports are not scanned yet"),
-                ));
-            }
-            Ok(ports)
+            text.parse().map_err(|error| invalid(what, &error))
         };
         let target = Target {
             id: TargetId::derive(source.as_str(), &name),

@@ -201,10 +201,6 @@ fn settings_of_a_target_are_checked() {
             "ports: empty item",
         ),
         (
-            told(|t| "udp:53".clone_into(&mut t.ports)),
-            "ports: udp/53: UDP ports are not scanned yet",
-        ),
-        (
             told(|t| t.expected = Some("x".to_owned())),
             "expected: \"x\" is not a port",
         ),

@@ -17,7 +17,7 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use portwatch_runtime::{shutdown, telemetry};
 use portwatch_scanner::privilege::Keep;
-use portwatch_scanner::{Retries, Scanner};
+use portwatch_scanner::{Retries, SELF_SET_RATE, Scanner};
 
 use crate::sandbox;
 use crate::settings::ConfigArgument;
@@ -99,7 +99,7 @@ enum Rate {
 
 impl Rate {
     /// More than any machine sends: what is left are the scanner's own signs of loss.
-    const UNLIMITED: u32 = 10_000_000;
+    const UNLIMITED: u32 = SELF_SET_RATE;
 
     const fn per_second(self) -> u32 {
         match self {
@@ -137,6 +137,8 @@ pub fn prepare(arguments: Arguments) -> Result<Ready> {
     let filter = settings.runtime.log.as_deref().unwrap_or(LOG);
     telemetry::start_logs(filter, settings.runtime.log_format)?;
     settings.scanner.permit_rate(arguments.rate.per_second());
+    // One job runs after the other.
+    settings.scanner.concurrency = 1;
     if let Some(retries) = arguments.retries {
         settings.scanner.retries = retries;
     }

@@ -99,6 +99,27 @@ pub fn parse_ipv4(bytes: &[u8]) -> Result<Reply, Refusal> {
     }
 }
 
+/// Reads a whole IPv6 packet: TCP, or `ICMPv6` unreachable quoting a TCP probe. An answer to a SYN needs no
+/// extension headers; one that has some is not read.
+pub fn parse_ipv6(bytes: &[u8]) -> Result<Reply, Refusal> {
+    let header = Ipv6Packet::new(bytes).ok_or(Refusal::Truncated("IPv6"))?;
+    if header.get_version() != 6 {
+        return Err(Refusal::BadLength("IPv6"));
+    }
+    let end = IPV6_HEADER_LEN + usize::from(header.get_payload_length());
+    let body = bytes
+        .get(IPV6_HEADER_LEN..end)
+        .ok_or(Refusal::Truncated("IPv6"))?;
+    let (from, hop_limit) = (header.get_source(), Some(header.get_hop_limit()));
+    match header.get_next_header() {
+        IpNextHeaderProtocols::Tcp => {
+            parse_tcp_ipv6(from, header.get_destination(), hop_limit, body)
+        }
+        IpNextHeaderProtocols::Icmpv6 => parse_icmp_ipv6(from, hop_limit, body),
+        _ => Err(Refusal::Unrelated),
+    }
+}
+
 /// Reads a TCP segment that came over IPv6. The addresses and the hop limit stand apart, because raw IPv6
 /// sockets do not deliver the header (RFC 3542): `from` is the target, `to` is us.
 pub fn parse_tcp_ipv6(

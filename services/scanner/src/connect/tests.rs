@@ -18,6 +18,7 @@ fn probe(destination: u16) -> Probe {
     };
     let addresses = Addresses::new(LOCALHOST, LOCALHOST).unwrap();
     Probe {
+        host: 0,
         flow: Flow { addresses, ports },
         sequence: 1000,
     }

@@ -7,9 +7,10 @@ use portwatch_domain::snapshot::{Answer, PortState};
 use portwatch_packet::{Answer as Said, Flow, Reply};
 
 use super::line::Attempt;
+use super::mark::Mark;
 use super::order::Order;
 use super::track::{ATTEMPTS, Heard, Step, Track, Waiting};
-use super::{Engine, Mark, Moment, SOURCE_PORTS};
+use super::{Engine, Moment, SOURCE_PORTS};
 use crate::wire::Event;
 
 /// How many ports that nobody asked for are tried on a host that seems to answer *open* on everything.
@@ -35,6 +36,12 @@ impl Engine {
             Event::Reply(reply) => self.reply(now, &reply),
             Event::Unsent(probe) => self.unsent(now, &[probe]),
             Event::Blocked(flow) => self.blocked(&flow),
+            // Answers to what left from another address are not proven any more, and their ports are asked again.
+            Event::Source { host, addresses } => {
+                if let Some(host) = self.hosts.get_mut(host as usize) {
+                    host.addresses = addresses;
+                }
+            }
             Event::Overflow => {
                 let at = self.since_start(now);
                 self.overflows.mark(at);
@@ -44,16 +51,16 @@ impl Engine {
     }
 
     /// The host and the number of the source port of a probe; `None` if it is none of ours.
-    pub(super) fn origin(&self, flow: &Flow) -> Option<(u16, u8)> {
+    pub(super) fn origin(&self, flow: &Flow) -> Option<(u32, u8)> {
         let host = *self.by_address.get(&flow.addresses.destination())?;
         let offset = flow.ports.source.checked_sub(self.plan.first_source_port)?;
-        let ours = self.hosts[usize::from(host)].addresses == flow.addresses;
+        let ours = self.hosts[host as usize].addresses == flow.addresses;
         (ours && offset < SOURCE_PORTS).then_some((host, u8::try_from(offset).ok()?))
     }
 
-    pub(super) fn pair_of(&self, host: u16, port: u16) -> Option<u32> {
+    pub(super) fn pair_of(&self, host: u32, port: u16) -> Option<u32> {
         let place = usize::from(self.places[usize::from(port)]?);
-        u32::try_from(usize::from(host) * self.ports.len() + place).ok()
+        u32::try_from(host as usize * self.ports.len() + place).ok()
     }
 
     fn reply(&mut self, now: Moment, reply: &Reply) {
@@ -83,11 +90,7 @@ impl Engine {
         let Some(pair) = self.pair_of(host, port) else {
             return;
         };
-        let left = self
-            .tracks
-            .get(&pair)
-            .filter(|track| track.waiting == Waiting::Answer && track.last() == Some(offset))
-            .map(|track| track.sent_at);
+        let left = self.left(now, pair, offset);
         let rtt = left.and_then(|left| prompt(left, now));
         if itself {
             self.heard_from(host, port, answer, left.zip(rtt));
@@ -99,37 +102,68 @@ impl Engine {
             at: now,
             rtt,
         };
-        self.port_reply(host, pair, heard);
+        self.port_reply(host, pair, heard, left);
     }
 
-    fn port_reply(&mut self, host: u16, pair: u32, heard: Heard) {
-        if self.hosts[usize::from(host)].suspect {
+    /// When the attempt that is answered left, if it is the last one and was not answered before.
+    fn left(&self, now: Moment, pair: u32, attempt: u8) -> Option<Moment> {
+        if let Some(swept) = self.marks[pair as usize].as_swept() {
+            return (swept.out && swept.attempt == attempt).then(|| self.flight.left(pair, now));
+        }
+        let track = self.tracks.get(&pair)?;
+        let last = track.waiting == Waiting::Answer && track.last() == Some(attempt);
+        last.then_some(track.sent_at)
+    }
+
+    fn port_reply(&mut self, host: u32, pair: u32, heard: Heard, left: Option<Moment>) {
+        if self.hosts[host as usize].suspect {
             return;
         }
-        match self.marks[pair as usize] {
-            Mark::Untold => {}
-            Mark::Parked => {
-                // The host is there after all: go on from the answer.
-                self.marks[pair as usize] = Mark::Untold;
-                self.progress.done -= 1;
-                let track = Track::resumed(self.is_known_open(pair));
-                self.tracks.insert(pair, track);
+        let mark = self.marks[pair as usize];
+        if let Some(swept) = mark.as_swept() {
+            self.count_answer(host, heard, left);
+            if self.refuses(pair, heard.answer) {
+                return self.settle(pair, Mark::CLOSED);
             }
-            settled => return self.contradicted(pair, settled, heard.answer),
+            let sent_at = self.flight.left(pair, heard.at);
+            self.track(pair, |known_open| Track::swept(known_open, swept, sent_at));
+        } else if mark == Mark::PARKED {
+            // The host is there after all: go on from the answer.
+            self.progress.done -= 1;
+            self.track(pair, |known_open| Track::silent(known_open, 0));
+        } else if mark != Mark::TRACKED {
+            return self.contradicted(pair, mark, heard.answer);
+        } else if self.tracks.get(&pair).is_some_and(Track::is_unheard) {
+            self.count_answer(host, heard, left);
         }
         let Some(track) = self.tracks.get_mut(&pair) else {
             return;
         };
-        let (was_unheard, was_opening) = (track.is_unheard(), track.is_opening());
+        let was_opening = track.is_opening();
         let step = track.heard(heard);
         let opens = track.is_opening() && !was_opening;
-        // ICMP errors are rate-limited at their source: their absence says nothing about loss.
-        if was_unheard && matches!(heard.answer, Answer::SynAck | Answer::Rst) {
-            self.hosts[usize::from(host)].loss.answered(heard.attempt);
-        }
         self.take_step(pair, step);
-        if opens && self.hosts[usize::from(host)].maybe_opened() {
+        if opens && self.hosts[host as usize].maybe_opened() {
             self.send_decoys(host);
+        }
+    }
+
+    /// A port answered for the first time, which tells how many of its probes were lost.
+    fn count_answer(&mut self, host: u32, heard: Heard, left: Option<Moment>) {
+        // ICMP errors are rate-limited at their source: their absence says nothing about loss.
+        if !matches!(heard.answer, Answer::SynAck | Answer::Rst) {
+            return;
+        }
+        let state = &mut self.hosts[host as usize];
+        state.loss.answered(heard.attempt);
+        if let Some(left) = left {
+            let timeout = state.rtt.timeout();
+            for congestion in [
+                &mut state.congestion,
+                &mut self.networks[state.seat.network()],
+            ] {
+                congestion.answered(heard.at, left, heard.attempt, timeout);
+            }
         }
     }
 
@@ -137,18 +171,18 @@ impl Engine {
     /// late, or the port may have changed in the meantime, and the next scan will tell.
     fn contradicted(&mut self, pair: u32, settled: Mark, answer: Answer) {
         let agrees = match settled {
-            Mark::Open | Mark::Unknown | Mark::Untold | Mark::Parked => true,
-            Mark::Closed => answer != Answer::SynAck,
-            Mark::Filtered => !matches!(answer, Answer::SynAck | Answer::Rst),
+            Mark::CLOSED => answer != Answer::SynAck,
+            Mark::FILTERED => !matches!(answer, Answer::SynAck | Answer::Rst),
+            _ => true,
         };
         if !agrees {
             self.evidence.remove(&pair);
-            self.marks[pair as usize] = Mark::Unknown;
+            self.marks[pair as usize] = Mark::UNKNOWN;
         }
     }
 
-    fn control_reply(&mut self, now: Moment, host: u16, slot: u8, port: u16, answer: Answer) {
-        let state = &mut self.hosts[usize::from(host)];
+    fn control_reply(&mut self, now: Moment, host: u32, slot: u8, port: u16, answer: Answer) {
+        let state = &mut self.hosts[host as usize];
         let left = state.control_answered(slot, port);
         if self.places[usize::from(port)].is_none() {
             if answer == Answer::SynAck && left.is_some() && state.decoy_opened() {
@@ -166,13 +200,13 @@ impl Engine {
     /// The host itself answered; to which of our transmissions and how soon, if that is certain.
     fn heard_from(
         &mut self,
-        host: u16,
+        host: u32,
         port: u16,
         answer: Answer,
         timed: Option<(Moment, Duration)>,
     ) {
         let around = timed.map(|(left, _)| self.since_start(left));
-        let state = &mut self.hosts[usize::from(host)];
+        let state = &mut self.hosts[host as usize];
         state.answered(port, answer, around);
         if let Some((_, rtt)) = timed {
             state.rtt.measured(rtt);
@@ -186,9 +220,9 @@ impl Engine {
         };
         if offset < ATTEMPTS
             && let Some(pair) = self.pair_of(host, flow.ports.destination)
-            && self.tracks.contains_key(&pair)
+            && (self.tracks.contains_key(&pair) || self.marks[pair as usize].as_swept().is_some())
         {
-            self.settle(pair, Mark::Unknown);
+            self.settle(pair, Mark::UNKNOWN);
         }
     }
 
@@ -198,13 +232,11 @@ impl Engine {
             Step::Wait => {}
             Step::Probe => self.enqueue(pair),
             Step::ProbeAt(at) => {
-                if let Some(track) = self.tracks.get_mut(&pair) {
-                    track.waiting = Waiting::Pause;
-                }
+                self.wait_for(pair, Waiting::Pause);
                 self.set_timer(pair, at);
             }
-            Step::Park => self.settle(pair, Mark::Parked),
-            Step::Unknown => self.settle(pair, Mark::Unknown),
+            Step::Park => self.settle(pair, Mark::PARKED),
+            Step::Unknown => self.settle(pair, Mark::UNKNOWN),
             Step::Verdict(state, evidence) => {
                 let alone = state == PortState::Open || self.is_known_open(pair);
                 let kept = self.evidence.len() < EVIDENCE_KEPT;
@@ -217,44 +249,51 @@ impl Engine {
                 }
                 match state {
                     PortState::Open => {
-                        self.settle(pair, Mark::Open);
+                        self.settle(pair, Mark::OPEN);
                         self.progress.open += 1;
                         let (host, _) = self.pair(pair);
-                        if self.hosts[usize::from(host)].found_open(self.plan.max_open_ports) {
+                        if self.hosts[host as usize].found_open(self.plan.max_open_ports) {
                             self.suspect(host);
                         }
                     }
-                    PortState::Closed => self.settle(pair, Mark::Closed),
-                    PortState::Filtered => self.settle(pair, Mark::Filtered),
-                    PortState::Unknown => self.settle(pair, Mark::Unknown),
+                    PortState::Closed => self.settle(pair, Mark::CLOSED),
+                    PortState::Filtered => self.settle(pair, Mark::FILTERED),
+                    PortState::Unknown => self.settle(pair, Mark::UNKNOWN),
                 }
             }
         }
     }
 
+    /// This is what is told of the pair.
     pub(super) fn settle(&mut self, pair: u32, mark: Mark) {
-        self.tracks.remove(&pair);
+        let before = self.marks[pair as usize];
+        if before == Mark::TRACKED {
+            self.wait_for(pair, Waiting::Pause);
+            self.tracks.remove(&pair);
+        }
+        self.leave_sweep(pair);
         self.marks[pair as usize] = mark;
         self.progress.done += 1;
     }
 
     /// Gives the host up: what it says of its ports is worth nothing.
-    fn suspect(&mut self, host: u16) {
-        let state = &mut self.hosts[usize::from(host)];
+    fn suspect(&mut self, host: u32) {
+        let state = &mut self.hosts[host as usize];
         state.suspect = true;
         self.progress.open = self.progress.open.saturating_sub(state.open());
         self.begun -= state.line.begun();
         state.line.clear();
         let ports = u32::try_from(self.ports.len()).unwrap_or(u32::MAX);
-        let first = u32::from(host) * ports;
+        let first = host * ports;
         for pair in first..first + ports {
-            if self.tracks.contains_key(&pair) {
-                self.settle(pair, Mark::Unknown);
+            let mark = self.marks[pair as usize];
+            if mark == Mark::TRACKED || mark.as_swept().is_some() {
+                self.settle(pair, Mark::UNKNOWN);
             }
         }
     }
 
-    fn send_decoys(&mut self, host: u16) {
+    fn send_decoys(&mut self, host: u32) {
         let count = u64::from(DECOY_RANGE.end() - DECOY_RANGE.start()) + 1;
         let order = Order::new(count, self.plan.secrets.order ^ u64::from(host));
         let decoys: Vec<u16> = (0..count)

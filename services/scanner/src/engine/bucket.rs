@@ -6,21 +6,19 @@ use super::Moment;
 
 /// The window in which a rate may not be exceeded.
 pub(crate) const WINDOW: Duration = Duration::from_millis(100);
-/// How much may leave at once after a pause: what two milliseconds bring, because threads sleep that coarsely.
-const BURST: Duration = Duration::from_millis(2);
+/// How much may leave at once after a pause: what a millisecond brings, because threads sleep about that coarsely.
+const BURST: Duration = Duration::from_millis(1);
 
-/// Lets packets pass at a rate.
-#[derive(Clone, Debug)]
-pub(crate) struct Bucket {
+/// How fast packets pass: what a rate comes to, apart from any one bucket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
     interval: Duration,
     tolerance: Duration,
-    /// The theoretical arrival time of the next packet.
-    due: Moment,
 }
 
-impl Bucket {
-    /// A bucket of `rate` packets per second, at least 1. In no [`WINDOW`] pass more than its share, rounded
-    /// up: what a burst may take is held back from the steady flow.
+impl Pace {
+    /// `rate` packets per second, at least 1. In no [`WINDOW`] pass more than its share, rounded up: what a burst
+    /// may take is held back from the steady flow.
     pub(crate) fn new(rate: u32) -> Self {
         let rate = f64::from(rate.max(1));
         let extra = (rate * BURST.as_secs_f64()).floor();
@@ -30,23 +28,45 @@ impl Bucket {
         Self {
             interval,
             tolerance: interval.mul_f64(extra),
+        }
+    }
+
+    /// When the next packet may pass of a bucket that is `due` then: `now` or later.
+    pub(crate) fn next(&self, now: Moment, due: Moment) -> Moment {
+        now.max(due.saturating_sub(self.tolerance))
+    }
+
+    /// When a bucket is due after one packet has passed at `now`.
+    pub(crate) fn after(&self, now: Moment, due: Moment) -> Moment {
+        due.max(now) + self.interval
+    }
+}
+
+/// Lets packets pass at a rate.
+#[derive(Clone, Debug)]
+pub(crate) struct Bucket {
+    pace: Pace,
+    /// The theoretical arrival time of the next packet.
+    due: Moment,
+}
+
+impl Bucket {
+    /// A full bucket of `rate` packets per second, at least 1.
+    pub(crate) fn new(rate: u32) -> Self {
+        Self {
+            pace: Pace::new(rate),
             due: Moment::ZERO,
         }
     }
 
     /// When the next packet may pass: `now` or later.
     pub(crate) fn next(&self, now: Moment) -> Moment {
-        now.max(self.due.saturating_sub(self.tolerance))
+        self.pace.next(now, self.due)
     }
 
     /// Lets one packet pass at `now`.
     pub(crate) fn take(&mut self, now: Moment) {
-        self.due = self.due.max(now) + self.interval;
-    }
-
-    /// True if the bucket is as full as it gets, so that a new one would behave the same.
-    pub(crate) fn is_full(&self, now: Moment) -> bool {
-        self.due <= now
+        self.due = self.pace.after(now, self.due);
     }
 }
 

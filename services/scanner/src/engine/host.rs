@@ -4,8 +4,10 @@ use portwatch_domain::snapshot::Answer;
 use portwatch_packet::Addresses;
 
 use super::Moment;
+use super::congestion::Congestion;
 use super::line::Line;
 use super::loss::Loss;
+use super::pacing::Seat;
 use super::plan::CONTROL_PORTS;
 use super::rtt::Rtt;
 use super::slots::{SLOT, Slots};
@@ -23,6 +25,9 @@ enum Quality {
     Refuses,
 }
 
+/// When each of them left, and to which port.
+type Controls = [Option<(Moment, u16)>; CONTROL_PORTS as usize];
+
 /// One host.
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -33,6 +38,9 @@ pub(crate) struct Host {
     pub(crate) suspect: bool,
     pub(crate) rtt: Rtt,
     pub(crate) loss: Loss,
+    pub(crate) congestion: Congestion,
+    /// Its token buckets, and its network.
+    pub(crate) seat: Seat,
     /// The probes that wait.
     pub(crate) line: Line,
     /// It stands in the engine's queue of hosts that may send.
@@ -40,7 +48,8 @@ pub(crate) struct Host {
     answered: Slots,
     control: Option<(Quality, u16)>,
     last_control: Option<Moment>,
-    controls: [Option<(Moment, u16)>; CONTROL_PORTS as usize],
+    /// The controls that are out, by source port; made with the first.
+    controls: Option<Box<Controls>>,
     next_control: u8,
     open: u32,
     newly_open: u32,
@@ -49,9 +58,11 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(addresses: Addresses) -> Self {
+    pub(crate) fn new(addresses: Addresses, seat: Seat, window: Option<u32>) -> Self {
         Self {
             addresses,
+            congestion: Congestion::new(window),
+            seat,
             up: false,
             suspect: false,
             rtt: Rtt::default(),
@@ -61,7 +72,7 @@ impl Host {
             answered: Slots::default(),
             control: None,
             last_control: None,
-            controls: [None; CONTROL_PORTS as usize],
+            controls: None,
             next_control: 0,
             open: 0,
             newly_open: 0,
@@ -108,18 +119,20 @@ impl Host {
         self.last_control = Some(now);
     }
 
-    /// A control or decoy to `port` leaves now: which of the control source ports it takes.
-    pub(crate) fn control_sent(&mut self, now: Moment, port: u16) -> u8 {
+    /// A control or decoy to `port` leaves now: which of the control source ports it takes, and when an earlier one
+    /// left with that port and was never answered.
+    pub(crate) fn control_sent(&mut self, now: Moment, port: u16) -> (u8, Option<Moment>) {
         let slot = self.next_control;
-        self.controls[usize::from(slot)] = Some((now, port));
+        let controls = self.controls.get_or_insert_default();
+        let before = controls[usize::from(slot)].replace((now, port));
         self.next_control = (slot + 1) % CONTROL_PORTS;
-        slot
+        (slot, before.map(|(left, _)| left))
     }
 
     /// A control or decoy to `port` was answered: when it left, if it was the last one to use this source port, and
     /// this is its first answer.
     pub(crate) fn control_answered(&mut self, slot: u8, port: u16) -> Option<Moment> {
-        let control = self.controls.get_mut(usize::from(slot))?;
+        let control = self.controls.as_mut()?.get_mut(usize::from(slot))?;
         control
             .take_if(|(_, sent_to)| *sent_to == port)
             .map(|(at, _)| at)

@@ -5,6 +5,8 @@
 const ERROR: f64 = 1e-9;
 /// As if one of twelve probes had been lost before anything is measured.
 const PRIOR: (f64, f64) = (1.0, 12.0);
+/// Where more is lost, twelve silences in a row are no wonder.
+const HOPELESS: f64 = 0.35;
 const FEWEST: u8 = 4;
 const MOST: u8 = 12;
 
@@ -41,12 +43,17 @@ impl Loss {
         (lost + lost.sqrt() + PRIOR.0) / (f64::from(self.sent) + PRIOR.1)
     }
 
-    /// How many independent silences leave less than [`ERROR`] of doubt.
-    pub(crate) fn silences_needed(self) -> u8 {
-        let loss = self.round_trip().min(0.9);
-        (FEWEST..MOST)
-            .find(|&silences| loss.powi(i32::from(silences)) < ERROR)
-            .unwrap_or(MOST)
+    /// How many independent silences leave less than [`ERROR`] of doubt; [`MOST`] if that takes more. `None` if so
+    /// much is lost that silence means nothing.
+    pub(crate) fn silences_needed(self) -> Option<u8> {
+        let loss = self.round_trip();
+        let enough = |&silences: &u8| loss.powi(i32::from(silences)) < ERROR;
+        (loss < HOPELESS).then(|| (FEWEST..MOST).find(enough).unwrap_or(MOST))
+    }
+
+    /// True if packets are being lost: more than one in two hundred, of enough to say so.
+    pub(crate) fn is_lossy(self) -> bool {
+        self.lost * 200 > self.sent && self.sent >= u32::from(FEWEST)
     }
 }
 
@@ -57,17 +64,21 @@ mod tests {
     #[test]
     fn more_loss_needs_more_silences() {
         let mut loss = Loss::default();
-        assert_eq!(loss.silences_needed(), 9, "nothing is known yet");
+        assert_eq!(loss.silences_needed(), Some(9), "nothing is known yet");
         loss.answered(0);
         for _ in 0..7 {
             loss.control_sent();
             loss.control_answered();
         }
-        assert_eq!(loss.silences_needed(), 7, "one port, and its controls");
+        assert_eq!(
+            loss.silences_needed(),
+            Some(7),
+            "one port, and its controls"
+        );
         for _ in 0..10_000 {
             loss.answered(0);
         }
-        assert_eq!(loss.silences_needed(), FEWEST);
+        assert_eq!(loss.silences_needed(), Some(FEWEST));
 
         // 5 % each way: 9.75 % of the first transmissions, 0.95 % of the second, get no answer.
         let mut lossy = Loss::default();
@@ -79,12 +90,12 @@ mod tests {
             });
         }
         assert!((lossy.round_trip() - 0.0975).abs() < 0.01);
-        assert_eq!(lossy.silences_needed(), 9);
+        assert_eq!(lossy.silences_needed(), Some(9));
 
         let mut bad = Loss::default();
         for _ in 0..100 {
             bad.control_sent();
         }
-        assert_eq!(bad.silences_needed(), MOST);
+        assert_eq!(bad.silences_needed(), None);
     }
 }

@@ -1,13 +1,14 @@
 //! The rates of the whole process: in total, per network and per host, shared by all scans that run at once.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use foldhash::fast::FixedState;
 
 use super::Moment;
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Pace};
 
 /// Above so many remembered hosts, those that are idle are forgotten.
 const REMEMBERED: usize = 8192;
@@ -35,68 +36,184 @@ pub(crate) enum Wait {
 /// The buckets behind [`Rates`]. Every scan of the process must use the same one, with the same clock.
 #[derive(Debug)]
 pub struct Pacer {
-    rates: Rates,
     buckets: Mutex<Buckets>,
 }
 
 #[derive(Debug)]
 struct Buckets {
     total: Bucket,
-    networks: HashMap<IpAddr, Bucket>,
-    hosts: HashMap<IpAddr, Bucket>,
+    networks: Level,
+    hosts: Level,
 }
+
+/// Where the buckets of a host are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat {
+    network: u32,
+    host: u32,
+}
+
+impl Seat {
+    /// Which of all networks it is in: a small number.
+    pub(crate) fn network(self) -> usize {
+        self.network as usize
+    }
+}
+
+/// The buckets, while nobody else can take from them.
+pub(crate) struct Gate<'a>(MutexGuard<'a, Buckets>);
 
 impl Pacer {
     /// Full buckets.
     pub fn new(rates: Rates) -> Self {
         let buckets = Buckets {
             total: Bucket::new(rates.total.get()),
-            networks: HashMap::new(),
-            hosts: HashMap::new(),
+            networks: Level::new(rates.network),
+            hosts: Level::new(rates.host),
         };
         Self {
-            rates,
             buckets: Mutex::new(buckets),
         }
     }
 
+    /// Finds the buckets of these hosts, once for a whole scan. They stay until [`Self::leave`].
+    pub(crate) fn enter(&self, hosts: impl Iterator<Item = IpAddr>) -> Vec<Seat> {
+        let mut buckets = self.lock();
+        hosts
+            .map(|host| Seat {
+                network: buckets.0.networks.enter(network_of(host)),
+                host: buckets.0.hosts.enter(host),
+            })
+            .collect()
+    }
+
+    /// These hosts are not scanned any more.
+    pub(crate) fn leave(&self, now: Moment, seats: &[Seat]) {
+        let mut buckets = self.lock();
+        for seat in seats {
+            buckets.0.networks.leave(seat.network);
+            buckets.0.hosts.leave(seat.host);
+        }
+        buckets.0.networks.forget_idle(now);
+        buckets.0.hosts.forget_idle(now);
+    }
+
+    /// Keeps the buckets to oneself for a moment.
+    pub(crate) fn lock(&self) -> Gate<'_> {
+        Gate(self.buckets.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Takes the token of one probe to `host` from all three buckets, or from none.
     pub(crate) fn take(&self, now: Moment, host: IpAddr) -> Result<(), Wait> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let seats = self.enter(std::iter::once(host));
+        let taken = seats
+            .first()
+            .map_or(Ok(()), |&seat| self.lock().take(now, seat));
+        self.leave(now, &seats);
+        taken
+    }
+}
+
+impl Gate<'_> {
+    /// Takes the token of one probe from all three buckets, or from none.
+    pub(crate) fn take(&mut self, now: Moment, seat: Seat) -> Result<(), Wait> {
         let Buckets {
             total,
             networks,
             hosts,
-        } = &mut *buckets;
+        } = &mut *self.0;
         let total_next = total.next(now);
         if total_next > now {
             return Err(Wait::All(total_next));
         }
-        let network = bucket(networks, network_of(host), self.rates.network, now);
-        let host = bucket(hosts, host, self.rates.host, now);
-        let next = network.next(now).max(host.next(now));
+        let next = networks
+            .next(now, seat.network)
+            .max(hosts.next(now, seat.host));
         if next > now {
             return Err(Wait::Host(next));
         }
         total.take(now);
-        network.take(now);
-        host.take(now);
+        networks.take(now, seat.network);
+        hosts.take(now, seat.host);
         Ok(())
     }
 }
 
-fn bucket<K: Hash + Eq>(
-    buckets: &mut HashMap<K, Bucket>,
-    key: K,
-    rate: NonZeroU32,
-    now: Moment,
-) -> &mut Bucket {
-    if buckets.len() >= REMEMBERED && !buckets.contains_key(&key) {
-        buckets.retain(|_, bucket| !bucket.is_full(now));
+/// The buckets of all networks, or of all hosts.
+#[derive(Debug)]
+struct Level {
+    pace: Pace,
+    /// When each bucket lets the next probe pass without having to lend it, and who uses it.
+    cells: Vec<Cell>,
+    places: HashMap<IpAddr, u32, FixedState>,
+    free: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    due: Moment,
+    users: u32,
+}
+
+impl Level {
+    fn new(rate: NonZeroU32) -> Self {
+        Self {
+            pace: Pace::new(rate.get()),
+            cells: Vec::new(),
+            places: HashMap::default(),
+            free: Vec::new(),
+        }
     }
-    buckets
-        .entry(key)
-        .or_insert_with(|| Bucket::new(rate.get()))
+
+    fn enter(&mut self, address: IpAddr) -> u32 {
+        let (cells, free) = (&mut self.cells, &mut self.free);
+        let place = *self.places.entry(address).or_insert_with(|| {
+            let cell = Cell {
+                due: Moment::ZERO,
+                users: 0,
+            };
+            free.pop()
+                .inspect(|&place| cells[place as usize] = cell)
+                .unwrap_or_else(|| {
+                    cells.push(cell);
+                    u32::try_from(cells.len() - 1).unwrap_or(u32::MAX)
+                })
+        });
+        self.cells[place as usize].users += 1;
+        place
+    }
+
+    fn leave(&mut self, place: u32) {
+        self.cells[place as usize].users -= 1;
+    }
+
+    fn next(&self, now: Moment, place: u32) -> Moment {
+        self.pace.next(now, self.cells[place as usize].due)
+    }
+
+    fn take(&mut self, now: Moment, place: u32) {
+        let cell = &mut self.cells[place as usize];
+        cell.due = self.pace.after(now, cell.due);
+    }
+
+    /// Above [`REMEMBERED`], those that nobody uses and that are full are forgotten: a new one is the same.
+    fn forget_idle(&mut self, now: Moment) {
+        if self.places.len() < REMEMBERED {
+            return;
+        }
+        let (cells, free) = (&self.cells, &mut self.free);
+        self.places.retain(|_, place| {
+            let cell = cells[*place as usize];
+            let keep = cell.users > 0 || cell.due > now;
+            if !keep {
+                free.push(*place);
+            }
+            keep
+        });
+        if self.places.is_empty() {
+            (self.cells, self.free) = (Vec::new(), Vec::new());
+        }
+    }
 }
 
 /// The /24 or /64 of an address.
@@ -169,6 +286,6 @@ mod tests {
                 .take(Moment::from_secs(u64::from(index)), host.into())
                 .unwrap();
         }
-        assert!(pacer.buckets.lock().unwrap().hosts.len() <= REMEMBERED);
+        assert!(pacer.lock().0.hosts.places.len() <= REMEMBERED);
     }
 }

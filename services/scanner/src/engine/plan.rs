@@ -42,6 +42,10 @@ pub struct Plan {
     pub ports: PortSet,
     /// The most probes per second of this scan, at least 1.
     pub rate: u32,
+    /// How many probes may be out at first, if the scan is to find its rate by itself.
+    pub window: Option<Window>,
+    /// How many attempts there may be on a port that does not answer, at least 1.
+    pub attempts: u8,
     /// When to stop, whatever is still unknown.
     pub deadline: Moment,
     /// A host with more open ports than this is suspect.
@@ -50,6 +54,15 @@ pub struct Plan {
     pub first_source_port: u16,
     /// The random bits.
     pub secrets: Secrets,
+}
+
+/// How many probes may be out before anything is known of a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// To one host.
+    pub host: u32,
+    /// To one network: an IPv4 /24 or an IPv6 /64.
+    pub network: u32,
 }
 
 impl PlannedHost {

@@ -39,7 +39,7 @@ impl Engine {
         let tell = |(pair, evidence)| {
             let (host, port) = self.pair(pair);
             Rejected {
-                ip: self.plan.hosts[usize::from(host)].ip(),
+                ip: self.plan.hosts[host as usize].ip(),
                 port: Port::tcp(port),
                 evidence,
             }
@@ -63,10 +63,10 @@ impl Engine {
         for (pair, &number) in (first..).zip(&self.ports) {
             let port = Port::tcp(number);
             let state = match self.marks[pair] {
-                Mark::Open => PortState::Open,
-                Mark::Closed => PortState::Closed,
-                Mark::Filtered => PortState::Filtered,
-                Mark::Untold | Mark::Parked | Mark::Unknown => continue,
+                Mark::OPEN => PortState::Open,
+                Mark::CLOSED => PortState::Closed,
+                Mark::FILTERED => PortState::Filtered,
+                _ => continue,
             };
             coverage.insert(port);
             let key = u32::try_from(pair).unwrap_or(u32::MAX);

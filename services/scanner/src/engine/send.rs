@@ -6,34 +6,45 @@ use std::time::Duration;
 use portwatch_packet::{Flow, Ports};
 
 use super::line::Attempt;
-use super::pacing::Wait;
-use super::track::{ATTEMPTS, SWEEP_ATTEMPTS, Step, Track, Unheard, Waiting};
-use super::{Engine, Mark, Moment, Next};
+use super::pacing::{Gate, Wait};
+use super::track::{ATTEMPTS, SWEEP_ATTEMPTS, Step, Unheard, Waiting};
+use super::{Engine, Moment, Next};
 use crate::wire::Probe;
 
 /// How many probes one call hands out at most.
 const BATCH: usize = 64;
-/// How many begun ports stand in line at most. Enough that every host has some, since the order is random.
-const LOOKAHEAD: usize = 4096;
+/// How soon to look again whether a window has room.
+const WINDOW_PAUSE: Duration = Duration::from_millis(1);
 
 impl Engine {
     /// Adds the probes that may leave at `now` to `batch`, and says when to call again. All answers that came
     /// until `heard` have been told with [`Engine::event`], so that what is still missing then is missing.
     pub fn poll(&mut self, now: Moment, heard: Moment, batch: &mut Vec<Probe>) -> Next {
+        self.now = now;
         if now >= self.plan.deadline {
             return Next::Done;
         }
         self.run_timers(heard);
-        self.begin_ports();
+        self.expire_sweep(heard);
+        self.resume_parked();
         let gate = self.fill(now, batch);
         if self.tracks.is_empty() {
             // What is left are timers of ports that were answered.
             self.timers.clear();
         }
+        if self.sweeping == 0 {
+            self.flight.clear();
+        }
         let timer = self.timers.peek().map(|&Reverse((at, ..))| at);
+        let flight = self.flight.next_due(now);
         let turn = self.turns.peek().map(|&Reverse((at, ..))| at.max(gate));
+        let more = self.has_more().then_some(gate);
         let linger = (self.linger > now).then_some(self.linger);
-        match [timer, turn, linger].into_iter().flatten().min() {
+        match [timer, flight, turn, more, linger]
+            .into_iter()
+            .flatten()
+            .min()
+        {
             Some(at) => Next::At(at.min(self.plan.deadline)),
             None => Next::Done,
         }
@@ -51,17 +62,11 @@ impl Engine {
             };
             if offset >= ATTEMPTS {
                 // A control that did not leave is not lost, and the next silence asks for another.
-                self.hosts[usize::from(host)].loss.control_answered();
+                self.hosts[host as usize].loss.control_answered();
                 continue;
             }
-            if let Some(track) = self.tracks.get_mut(&pair)
-                && track.waiting == Waiting::Answer
-                && track.last() == Some(offset)
-            {
-                track.take_back();
-                track.timer = 0;
-                track.waiting = Waiting::Turn;
-                self.hosts[usize::from(host)]
+            if self.take_back(pair, offset) {
+                self.hosts[host as usize]
                     .line
                     .add_first(Attempt::Port(pair));
                 self.take_turn(host, now);
@@ -69,23 +74,68 @@ impl Engine {
         }
     }
 
+    /// True if this attempt was the last one of its pair, and waits for its turn again.
+    fn take_back(&mut self, pair: u32, attempt: u8) -> bool {
+        if self.take_back_swept(pair, attempt) {
+            return true;
+        }
+        let Some(track) = self.tracks.get_mut(&pair) else {
+            return false;
+        };
+        if track.waiting != Waiting::Answer || track.last() != Some(attempt) {
+            return false;
+        }
+        track.take_back();
+        track.timer = 0;
+        self.wait_for(pair, Waiting::Turn);
+        true
+    }
+
     /// Puts the next attempt of a pair in line.
     pub(super) fn enqueue(&mut self, pair: u32) {
         let (host, _) = self.pair(pair);
         if let Some(track) = self.tracks.get_mut(&pair) {
-            track.waiting = Waiting::Turn;
             track.timer = 0;
+            self.wait_for(pair, Waiting::Turn);
             self.line_up(host, Attempt::Port(pair));
         }
     }
 
-    pub(super) fn line_up(&mut self, host: u16, attempt: Attempt) {
-        self.hosts[usize::from(host)].line.add_due(attempt);
+    /// What the track waits for from now on. Keeps count of what is out.
+    pub(super) fn wait_for(&mut self, pair: u32, waiting: Waiting) {
+        let (host, _) = self.pair(pair);
+        let Some(track) = self.tracks.get_mut(&pair) else {
+            return;
+        };
+        let was_out = std::mem::replace(&mut track.waiting, waiting) == Waiting::Answer;
+        match (was_out, waiting == Waiting::Answer) {
+            (true, false) => self.landed(host),
+            (false, true) => self.out(host),
+            _ => {}
+        }
+    }
+
+    /// A probe to a port of this host is out.
+    pub(super) fn out(&mut self, host: u32) {
+        let host = &mut self.hosts[host as usize];
+        host.congestion.sent();
+        self.networks[host.seat.network()].sent();
+    }
+
+    /// A probe to a port of this host is not waited for any more.
+    pub(super) fn landed(&mut self, host: u32) {
+        let host = &mut self.hosts[host as usize];
+        host.congestion.landed();
+        self.networks[host.seat.network()].landed();
+    }
+
+    pub(super) fn line_up(&mut self, host: u32, attempt: Attempt) {
+        self.hosts[host as usize].line.add_due(attempt);
         self.take_turn(host, Moment::ZERO);
     }
 
-    fn take_turn(&mut self, host: u16, at: Moment) {
-        let state = &mut self.hosts[usize::from(host)];
+    pub(super) fn take_turn(&mut self, host: u32, at: Moment) {
+        let state = &mut self.hosts[host as usize];
         if !state.is_queued {
             state.is_queued = true;
             self.last_turn += 1;
@@ -119,7 +169,7 @@ impl Engine {
     /// The last attempt on this pair was not answered in time.
     fn expired(&mut self, now: Moment, pair: u32) {
         let (host, _) = self.pair(pair);
-        let host = &self.hosts[usize::from(host)];
+        let host = &self.hosts[host as usize];
         let Some(sent) = self
             .tracks
             .get(&pair)
@@ -132,6 +182,7 @@ impl Engine {
             host_up: host.up,
             counts: host.up && !overflowed && host.answered_around(sent),
             needed: host.loss.silences_needed(),
+            attempts: self.plan.attempts,
         };
         let step = self
             .tracks
@@ -140,56 +191,20 @@ impl Engine {
         self.take_step(pair, step);
     }
 
-    /// Begins new ports while there is room: first the sweep, then what was silent before its host answered.
-    fn begin_ports(&mut self) {
-        let pairs = self.marks.len() as u64;
-        while self.begun < LOOKAHEAD && self.position < pairs {
-            let pair = u32::try_from(self.order.at(self.position)).unwrap_or(u32::MAX);
-            self.position += 1;
-            self.begin(pair, Track::new);
-        }
-        if self.position < pairs || (self.resumed.is_none() && !self.tracks.is_empty()) {
-            return;
-        }
-        let mut next = self.resumed.unwrap_or(0);
-        while self.begun < LOOKAHEAD && (next as usize) < self.marks.len() {
-            let (host, _) = self.pair(next);
-            if self.marks[next as usize] == Mark::Parked && self.hosts[usize::from(host)].up {
-                self.marks[next as usize] = Mark::Untold;
-                self.progress.done -= 1;
-                self.begin(next, Track::resumed);
-            }
-            next += 1;
-        }
-        self.resumed = Some(next);
-    }
-
-    fn begin(&mut self, pair: u32, track: fn(bool) -> Track) {
-        let (host, _) = self.pair(pair);
-        if self.hosts[usize::from(host)].suspect {
-            self.settle(pair, Mark::Unknown);
-            return;
-        }
-        let track = track(self.is_known_open(pair));
-        self.tracks.insert(pair, track);
-        self.hosts[usize::from(host)]
-            .line
-            .add_begun(Attempt::Port(pair));
-        self.begun += 1;
-        self.take_turn(host, Moment::ZERO);
-    }
-
-    /// Hands out what may leave now. Returns when the scan as a whole may send again.
+    /// Hands out what may leave now: first what hosts have in line, then what the sweep has not begun. Returns when
+    /// the scan as a whole may send again.
     fn fill(&mut self, now: Moment, batch: &mut Vec<Probe>) -> Moment {
+        let pacer = self.pacer.clone();
+        let mut gate = pacer.lock();
         while batch.len() < BATCH
             && let Some(&Reverse((at, _, host))) = self.turns.peek()
             && at <= now
         {
-            let gate = self.pace.next(now);
-            if gate > now {
-                return gate;
+            let open_at = self.pace.next(now);
+            if open_at > now {
+                return open_at;
             }
-            let state = &mut self.hosts[usize::from(host)];
+            let state = &mut self.hosts[host as usize];
             let begun = state.line.begun();
             let Some(attempt) = state.line.next() else {
                 state.is_queued = false;
@@ -200,10 +215,9 @@ impl Engine {
             if !self.is_wanted(attempt) {
                 continue;
             }
-            let state = &mut self.hosts[usize::from(host)];
-            let taken = self.pacer.take(now, state.addresses.destination());
+            let taken = self.take(&mut gate, now, host);
             if taken.is_err() {
-                state.line.add_first(attempt);
+                self.hosts[host as usize].line.add_first(attempt);
             }
             let next_turn = match taken {
                 Ok(()) => now,
@@ -214,12 +228,23 @@ impl Engine {
             self.last_turn += 1;
             self.turns.push(Reverse((next_turn, self.last_turn, host)));
             if taken.is_ok() {
-                self.pace.take(now);
-                self.progress.sent += 1;
                 batch.extend(self.transmit(now, host, attempt));
             }
         }
-        now
+        self.sweep(&mut gate, now, batch, BATCH)
+    }
+
+    /// Takes the token of one probe to this host, from all buckets and windows or from none. The scan's own bucket
+    /// was asked before.
+    pub(super) fn take(&mut self, gate: &mut Gate<'_>, now: Moment, host: u32) -> Result<(), Wait> {
+        let host = &self.hosts[host as usize];
+        if !host.congestion.has_room() || !self.networks[host.seat.network()].has_room() {
+            return Err(Wait::Host(now + WINDOW_PAUSE));
+        }
+        gate.take(now, host.seat)?;
+        self.pace.take(now);
+        self.progress.sent += 1;
+        Ok(())
     }
 
     /// False for an attempt that was answered while it stood in line.
@@ -227,56 +252,88 @@ impl Engine {
         match attempt {
             Attempt::Control(_) | Attempt::Decoy(_) => true,
             Attempt::Port(pair) => {
+                if let Some(swept) = self.marks[pair as usize].as_swept() {
+                    return !swept.out;
+                }
                 let track = self.tracks.get(&pair);
                 track.is_some_and(|track| track.waiting == Waiting::Turn)
             }
         }
     }
 
-    fn transmit(&mut self, now: Moment, host: u16, attempt: Attempt) -> Option<Probe> {
-        let state = &mut self.hosts[usize::from(host)];
+    /// The probe of this attempt, which leaves now.
+    pub(super) fn transmit(&mut self, now: Moment, host: u32, attempt: Attempt) -> Option<Probe> {
         let (offset, port) = match attempt {
             Attempt::Control(port) => {
-                state.loss.control_sent();
-                (ATTEMPTS + state.control_sent(now, port), port)
+                self.hosts[host as usize].loss.control_sent();
+                (ATTEMPTS + self.transmit_control(now, host, port), port)
             }
             Attempt::Decoy(port) => {
                 self.linger = now + Duration::from_secs(1);
-                (ATTEMPTS + state.control_sent(now, port), port)
+                (ATTEMPTS + self.transmit_control(now, host, port), port)
             }
             Attempt::Port(pair) => {
                 let (_, port) = self.pair(pair);
-                (self.transmit_attempt(now, host, pair)?, port)
+                let offset = match self.transmit_swept(now, host, pair) {
+                    Some(offset) => offset,
+                    None => self.transmit_attempt(now, host, pair)?,
+                };
+                (offset, port)
             }
         };
         let flow = Flow {
-            addresses: self.hosts[usize::from(host)].addresses,
+            addresses: self.hosts[host as usize].addresses,
             ports: Ports {
                 source: self.plan.first_source_port + u16::from(offset),
                 destination: port,
             },
         };
         let sequence = self.key(offset).sequence(&flow);
-        Some(Probe { flow, sequence })
+        Some(Probe {
+            host,
+            flow,
+            sequence,
+        })
+    }
+
+    /// Which of the control source ports a control or decoy takes.
+    fn transmit_control(&mut self, now: Moment, host: u32, port: u16) -> u8 {
+        let state = &mut self.hosts[host as usize];
+        let (slot, missing) = state.control_sent(now, port);
+        if let Some(left) = missing {
+            let timeout = state.rtt.timeout();
+            let network = &mut self.networks[state.seat.network()];
+            state.congestion.control_lost(now, left, timeout);
+            network.control_lost(now, left, timeout);
+        }
+        slot
     }
 
     /// Counts the attempt, starts its timer, and asks for a control where silence is expected.
-    fn transmit_attempt(&mut self, now: Moment, host: u16, pair: u32) -> Option<u8> {
-        let timeout = self.hosts[usize::from(host)].rtt.timeout();
+    fn transmit_attempt(&mut self, now: Moment, host: u32, pair: u32) -> Option<u8> {
+        let state = &self.hosts[host as usize];
+        let (timeout, lossy) = (state.rtt.timeout(), state.loss.is_lossy());
         let track = self.tracks.get_mut(&pair)?;
         let needs_control = track.needs_control();
-        let attempt = track.transmit(now);
+        let attempt = track.transmit(now, lossy);
         let patience = track.patience(timeout);
+        self.wait_for(pair, Waiting::Answer);
         self.set_timer(pair, now + patience);
         if needs_control {
-            let since_start = self.since_start(now);
-            let state = &mut self.hosts[usize::from(host)];
-            if let Some(port) = state.wants_control(since_start) {
-                state.control_asked(since_start);
-                state.line.add_first(Attempt::Control(port));
-            }
+            self.ask_control(now, host);
         }
         Some(attempt)
+    }
+
+    /// Has a control sent with an attempt whose silence should mean something, if none is needed for another one.
+    pub(super) fn ask_control(&mut self, now: Moment, host: u32) {
+        let since_start = self.since_start(now);
+        let state = &mut self.hosts[host as usize];
+        if let Some(port) = state.wants_control(since_start) {
+            state.control_asked(since_start);
+            state.line.add_first(Attempt::Control(port));
+            self.take_turn(host, now);
+        }
     }
 
     /// The key of the probe with this source port.

@@ -52,6 +52,8 @@ fn plan(hosts: Vec<PlannedHost>, scanned: &str, seed: u64) -> Plan {
         hosts,
         ports: ports(scanned),
         rate: 10_000,
+        window: None,
+        attempts: u8::MAX,
         deadline: Moment::from_mins(10),
         max_open_ports: 500,
         first_source_port: 40_000,

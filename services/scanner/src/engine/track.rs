@@ -17,6 +17,7 @@ use std::time::Duration;
 use portwatch_domain::snapshot::{Answer, Evidence, PortState};
 
 use super::Moment;
+use super::mark::Swept;
 
 /// The attempts of the sweep are numbered from 0 to here; those after it verify, under a key of their own.
 pub(crate) const SWEEP_ATTEMPTS: u8 = 3;
@@ -38,6 +39,9 @@ const SPACED: [Duration; 3] = [
 /// another that a short outage explains them all.
 const SPACED_SILENCES: u8 = 3;
 const SPACED_SILENCES_OF_KNOWN: u8 = 4;
+/// Where packets are being lost, so many of the attempts after the sweep follow soon, and are not counted as spaced:
+/// a port that only had bad luck need not wait.
+const QUICK_ATTEMPTS: u8 = 2;
 const LONGEST_SWEEP_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
@@ -104,8 +108,10 @@ pub(crate) struct Unheard {
     pub(crate) host_up: bool,
     /// It did so around the time of this attempt, and the receive queue lost nothing.
     pub(crate) counts: bool,
-    /// How many counted silences make a verdict.
-    pub(crate) needed: u8,
+    /// How many counted silences make a verdict; `None` if so much is lost that none can.
+    pub(crate) needed: Option<u8>,
+    /// How many attempts there may be.
+    pub(crate) attempts: u8,
 }
 
 /// A port without a verdict.
@@ -122,6 +128,8 @@ pub(crate) struct Track {
     pub(crate) sent_at: Moment,
     silences: u8,
     spaced: u8,
+    /// The last attempt is one of [`QUICK_ATTEMPTS`].
+    quick: bool,
     rejected: Option<Heard>,
     /// What it waits for.
     pub(crate) waiting: Waiting,
@@ -130,29 +138,37 @@ pub(crate) struct Track {
 }
 
 impl Track {
-    /// A port that was never probed.
-    pub(crate) fn new(known_open: bool) -> Self {
+    /// A port whose last attempt of the sweep left at `sent_at`, and that is heard from now.
+    pub(crate) fn swept(known_open: bool, swept: Swept, sent_at: Moment) -> Self {
         Self {
             known_open,
             goal: Goal::Sweep,
-            next: 0,
-            probes: 0,
-            sent_at: Moment::ZERO,
-            silences: 0,
+            next: swept.attempt + u8::from(swept.out),
+            probes: u16::from(swept.attempt) + u16::from(swept.out),
+            sent_at,
+            silences: swept.silences,
             spaced: 0,
+            quick: false,
             rejected: None,
-            waiting: Waiting::Turn,
+            waiting: if swept.out {
+                Waiting::Answer
+            } else {
+                Waiting::Turn
+            },
             timer: 0,
         }
     }
 
-    /// A port that was silent in the sweep, of a host that is there after all.
-    pub(crate) fn resumed(known_open: bool) -> Self {
+    /// A port that was silent in the sweep, as often as `silences` says at times that count.
+    pub(crate) fn silent(known_open: bool, silences: u8) -> Self {
+        let swept = Swept {
+            attempt: SWEEP_ATTEMPTS,
+            silences,
+            out: false,
+        };
         Self {
             goal: Goal::Silence,
-            next: SWEEP_ATTEMPTS,
-            probes: u16::from(SWEEP_ATTEMPTS),
-            ..Self::new(known_open)
+            ..Self::swept(known_open, swept, Moment::ZERO)
         }
     }
 
@@ -169,7 +185,7 @@ impl Track {
     /// True if the next attempt repeats one that was silent, so that it should be known whether the host
     /// answers at the time.
     pub(crate) fn needs_control(&self) -> bool {
-        self.goal == Goal::Silence || (self.goal == Goal::Sweep && self.next > 0)
+        self.goal == Goal::Silence
     }
 
     /// The last attempt that was sent; `None` before the first.
@@ -177,13 +193,16 @@ impl Track {
         (self.probes > 0).then(|| self.next.saturating_sub(1))
     }
 
-    /// An attempt leaves: its number.
-    pub(crate) fn transmit(&mut self, now: Moment) -> u8 {
+    /// An attempt leaves: its number. `lossy` says that packets are being lost.
+    pub(crate) fn transmit(&mut self, now: Moment, lossy: bool) -> u8 {
         let attempt = self.next;
+        self.quick = lossy
+            && !self.known_open
+            && self.goal == Goal::Silence
+            && attempt < SWEEP_ATTEMPTS + QUICK_ATTEMPTS;
         self.next += 1;
         self.probes += 1;
         self.sent_at = now;
-        self.waiting = Waiting::Answer;
         attempt
     }
 
@@ -198,12 +217,12 @@ impl Track {
         let last = self.next.saturating_sub(1);
         let backed_off = |tries: u8| timeout.saturating_mul(1 << tries.min(6));
         match self.goal {
-            Goal::Sweep => backed_off(last).min(LONGEST_SWEEP_WAIT.max(timeout)),
+            Goal::Silence if self.quick => backed_off(1).min(LAST_WAIT),
             Goal::Silence if self.known_open => {
                 let step = usize::from(last.saturating_sub(SWEEP_ATTEMPTS)).min(SPACED.len() - 1);
                 SPACED[step].max(timeout)
             }
-            Goal::Silence | Goal::Closed { .. } => LAST_WAIT.max(timeout),
+            Goal::Sweep | Goal::Silence | Goal::Closed { .. } => LAST_WAIT.max(timeout),
             Goal::Opened { after } => {
                 let tries = last
                     .saturating_sub(after.max(SWEEP_ATTEMPTS - 1))
@@ -252,25 +271,22 @@ impl Track {
     pub(crate) fn unheard(&mut self, unheard: Unheard) -> Step {
         if unheard.counts {
             self.silences = self.silences.saturating_add(1);
-            self.spaced += u8::from(self.next > SWEEP_ATTEMPTS);
+            self.spaced += u8::from(self.next > SWEEP_ATTEMPTS && !self.quick);
         }
+        let end = unheard.attempts.min(ATTEMPTS);
         match self.goal {
-            Goal::Sweep if self.next < SWEEP_ATTEMPTS => Step::Probe,
             Goal::Sweep | Goal::Silence if !unheard.host_up => Step::Park,
-            Goal::Sweep => {
-                self.verify(|_| Goal::Silence);
-                Step::Probe
-            }
-            Goal::Silence => {
+            Goal::Sweep | Goal::Silence => {
                 let spaced = if self.known_open {
                     SPACED_SILENCES_OF_KNOWN
                 } else {
                     SPACED_SILENCES
                 };
-                if self.silences >= unheard.needed && self.spaced >= spaced {
+                let enough = unheard.needed.is_some_and(|needed| self.silences >= needed);
+                if enough && self.spaced >= spaced {
                     self.filtered()
                 } else {
-                    self.once_more(ATTEMPTS)
+                    self.once_more(end)
                 }
             }
             Goal::Opened { after } | Goal::Closed { after } => {
@@ -331,6 +347,18 @@ impl Track {
                 probes: self.probes,
             },
         )
+    }
+}
+
+/// How long the sweep waits for an answer to this attempt. The last one may take longer: what is still missing
+/// then costs more.
+pub(crate) fn sweep_patience(timeout: Duration, attempt: u8) -> Duration {
+    if attempt + 1 < SWEEP_ATTEMPTS {
+        timeout
+    } else {
+        timeout
+            .saturating_mul(2)
+            .min(LONGEST_SWEEP_WAIT.max(timeout))
     }
 }
 

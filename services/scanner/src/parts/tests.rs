@@ -65,6 +65,7 @@ fn scan(job: &Job, open: impl Fn(u16) -> bool) -> Scan {
     Scan {
         hosts: job.hosts.iter().map(report).collect(),
         rejected: Vec::new(),
+        undecided: Vec::new(),
         method: Method::Syn,
         probes: 0,
         answers: 0,

@@ -14,6 +14,16 @@ const REJECT: u32 = 0;
 const RST_OR_ACK: u32 = 0x14;
 const ICMP_UNREACHABLE: u32 = 3;
 const ICMPV6_UNREACHABLE: u32 = 1;
+const TCP: u32 = 6;
+const ICMP: u32 = 1;
+const ICMPV6: u32 = 58;
+const IPV6_HEADER: u32 = 40;
+const ETHERTYPE_IPV4: u32 = 0x0800;
+const ETHERTYPE_IPV6: u32 = 0x86dd;
+/// In the two bytes with the fragment's flags.
+const FRAGMENT_OFFSET: u32 = 0x1fff;
+/// Where the filter finds the packet's protocol (`SKF_AD_OFF + SKF_AD_PROTOCOL`).
+const PROTOCOL: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_PROTOCOL).cast_unsigned();
 
 /// Consecutive source ports of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,47 +37,65 @@ pub(super) fn nothing() -> Vec<SockFilter> {
     vec![statement(BPF_RET | BPF_K, REJECT)]
 }
 
-/// For a raw IPv4 socket, whose packets begin with the IP header: TCP answers to these ports.
-pub(super) fn tcp_over_ipv4(ports: PortRange) -> Vec<SockFilter> {
-    // X = the length of the IP header.
-    let mut program = vec![statement(BPF_LDX | BPF_B | BPF_MSH, 0)];
-    program.extend(tcp(BPF_IND, ports));
+/// For a packet socket whose packets begin with the IP header: TCP answers to these ports, and ICMP destination
+/// unreachable, of both families.
+pub(super) fn answers(ports: PortRange) -> Vec<SockFilter> {
+    let [ipv4, ipv6] = [ipv4(ports), ipv6(ports)];
+    let over_ipv4 = u8::try_from(ipv4.len()).unwrap_or(u8::MAX);
+    let mut program = vec![
+        statement(BPF_LD | BPF_H | BPF_ABS, PROTOCOL),
+        jump(BPF_JEQ, ETHERTYPE_IPV4, 0, over_ipv4),
+    ];
+    program.extend(ipv4);
+    program.push(jump(BPF_JEQ, ETHERTYPE_IPV6, 1, 0));
+    program.push(statement(BPF_RET | BPF_K, REJECT));
+    program.extend(ipv6);
     program
 }
 
-/// For a raw IPv6 socket, whose packets begin behind the IP header: TCP answers to these ports.
-pub(super) fn tcp_over_ipv6(ports: PortRange) -> Vec<SockFilter> {
-    tcp(BPF_ABS, ports)
-}
-
-/// For a raw IPv4 socket: ICMP destination unreachable.
-pub(super) fn unreachable_over_ipv4() -> Vec<SockFilter> {
-    vec![
+/// RFC 791. Not for fragments.
+fn ipv4(ports: PortRange) -> Vec<SockFilter> {
+    let tcp = tcp(BPF_IND, 0, ports);
+    let mut program = vec![
+        statement(BPF_LD | BPF_H | BPF_ABS, 6),
+        jump(BPF_JSET, FRAGMENT_OFFSET, 7, 0),
+        // X = the length of the IP header.
         statement(BPF_LDX | BPF_B | BPF_MSH, 0),
+        statement(BPF_LD | BPF_B | BPF_ABS, 9),
+        jump(BPF_JEQ, TCP, 5, 0),
+        jump(BPF_JEQ, ICMP, 0, 3),
         statement(BPF_LD | BPF_B | BPF_IND, 0),
         jump(BPF_JEQ, ICMP_UNREACHABLE, 0, 1),
         statement(BPF_RET | BPF_K, ACCEPT),
         statement(BPF_RET | BPF_K, REJECT),
-    ]
+    ];
+    program.extend(tcp);
+    program
 }
 
-/// For a raw IPv6 socket: `ICMPv6` destination unreachable.
-pub(super) fn unreachable_over_ipv6() -> Vec<SockFilter> {
-    vec![
-        statement(BPF_LD | BPF_B | BPF_ABS, 0),
+/// RFC 8200, without extension headers.
+fn ipv6(ports: PortRange) -> Vec<SockFilter> {
+    let mut program = vec![
+        statement(BPF_LD | BPF_B | BPF_ABS, 6),
+        jump(BPF_JEQ, TCP, 5, 0),
+        jump(BPF_JEQ, ICMPV6, 0, 3),
+        statement(BPF_LD | BPF_B | BPF_ABS, IPV6_HEADER),
         jump(BPF_JEQ, ICMPV6_UNREACHABLE, 0, 1),
         statement(BPF_RET | BPF_K, ACCEPT),
         statement(BPF_RET | BPF_K, REJECT),
-    ]
+    ];
+    program.extend(tcp(BPF_ABS, IPV6_HEADER, ports));
+    program
 }
 
-/// Destination port in range, RST or ACK set. `mode` says where the TCP header begins: at X or at the start.
-fn tcp(mode: u32, ports: PortRange) -> Vec<SockFilter> {
+/// Destination port in range, RST or ACK set. `mode` says where the TCP header begins: `start` bytes behind X, or
+/// behind the packet's beginning.
+fn tcp(mode: u32, start: u32, ports: PortRange) -> Vec<SockFilter> {
     vec![
-        statement(BPF_LD | BPF_H | mode, 2),
+        statement(BPF_LD | BPF_H | mode, start + 2),
         jump(BPF_JGE, ports.first.into(), 0, 4),
         jump(BPF_JGT, ports.last.into(), 3, 0),
-        statement(BPF_LD | BPF_B | mode, 13),
+        statement(BPF_LD | BPF_B | mode, start + 13),
         jump(BPF_JSET, RST_OR_ACK, 0, 1),
         statement(BPF_RET | BPF_K, ACCEPT),
         statement(BPF_RET | BPF_K, REJECT),

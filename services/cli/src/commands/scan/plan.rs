@@ -5,11 +5,15 @@ use std::net::IpAddr;
 use anyhow::{Context as _, Result, bail};
 use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::job::cut::{self, Known, Run};
-use portwatch_domain::job::{Job, Priority};
+use portwatch_domain::job::{Job, MAX_JOB_HOSTS, Priority};
 use portwatch_runtime::settings::List;
 use portwatch_scheduler::{Source, TargetSettings};
 
 use super::Arguments;
+
+/// How many (host, port) pairs to scan at once, if the least number of hosts allows it.
+const PAIRS_AT_ONCE: usize = 1 << 22;
+const MOST_HOSTS_AT_ONCE: usize = 1 << 16;
 
 /// Reads the arguments, resolves names, and cuts it all into jobs.
 pub async fn jobs(arguments: &Arguments, targets: Vec<String>) -> Result<Vec<Job>> {
@@ -40,11 +44,16 @@ pub async fn jobs(arguments: &Arguments, targets: Vec<String>) -> Result<Vec<Job
         resolved,
         ..Known::default()
     };
-    let jobs = cut::jobs(&target, run, &known);
+    let jobs = cut::jobs_of(&target, run, &known, hosts_at_once(target.ports.len()));
     if jobs.is_empty() {
         bail!("no address is left to scan");
     }
     Ok(jobs)
+}
+
+/// How many hosts to scan at once: as many as take a few megabytes to keep track of.
+fn hosts_at_once(ports: usize) -> usize {
+    (PAIRS_AT_ONCE / ports.max(1)).clamp(MAX_JOB_HOSTS, MOST_HOSTS_AT_ONCE)
 }
 
 /// What messages call the whole: the only target, or the first and how many more.

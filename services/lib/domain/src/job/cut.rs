@@ -32,11 +32,16 @@ pub struct Known {
 /// The jobs of one run of a target: each host once, none that is excluded, at most
 /// [`MAX_JOB_HOSTS`] hosts a job. The deadline leaves time for one worker to run them all in turn.
 pub fn jobs(target: &Target, run: Run, known: &Known) -> Vec<Job> {
+    jobs_of(target, run, known, MAX_JOB_HOSTS)
+}
+
+/// The same, with at most `size` hosts a job, for a scan that sends no messages.
+pub fn jobs_of(target: &Target, run: Run, known: &Known, size: usize) -> Vec<Job> {
     let hosts = hosts(target, known);
     let probes = (hosts.len() as u64).saturating_mul(target.ports.len() as u64);
     let deadline = due::deadline(run.now, probes, target.rate, target.interval);
     hosts
-        .chunks(MAX_JOB_HOSTS)
+        .chunks(size.max(1))
         .zip(0_u32..)
         .map(|(chunk, index)| Job {
             id: JobId::derive(target.id, run.number, index),

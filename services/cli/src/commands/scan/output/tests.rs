@@ -117,6 +117,7 @@ fn scan(job: &Job) -> Scan {
         evidence: evidence(Answer::IcmpUnreachable(13), Some(63)),
     };
     Scan {
+        undecided: Vec::new(),
         hosts,
         rejected: vec![rejected],
         method: Method::Syn,

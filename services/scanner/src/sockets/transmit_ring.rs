@@ -1,0 +1,154 @@
+//! Sending Ethernet frames: an `AF_PACKET` socket with a transmit ring (packet(7), `PACKET_TX_RING`), past the
+//! queueing discipline. One system call sends as many frames as wait.
+
+use std::io;
+
+use libc::{c_int, tpacket_req, tpacket2_hdr};
+use portwatch_packet::frame::FRAME_LEN;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::mapping::{self, Mapping};
+use crate::wire::WireError;
+
+/// Bytes of a slot: the header, a frame, and nothing to spare.
+const SLOT: usize = 128;
+const SLOTS: usize = 1024;
+const BLOCK: usize = 1 << 16;
+/// Where the frame begins in its slot: where the header ends.
+const FRAME: usize = size_of::<tpacket2_hdr>();
+/// Where the length stands in the header, behind the status.
+const LENGTH: usize = 4;
+/// Room for all slots, with the kernel's overhead, so that the socket's own limit is never what counts.
+const QUEUE_BYTES: usize = SLOTS * 1024;
+
+const _: () = assert!(FRAME + FRAME_LEN <= SLOT);
+
+/// Frames that wait or are on their way.
+#[derive(Debug)]
+pub(super) struct TransmitRing {
+    socket: Socket,
+    mapping: Mapping,
+    next: usize,
+    /// Where the frames that wait go to. One interface at a time.
+    interface: u32,
+    waiting: bool,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// It will leave with the next [`TransmitRing::flush`].
+    Taken,
+    /// There is no room now.
+    Full,
+}
+
+impl TransmitRing {
+    /// Opens it. Needs `CAP_NET_RAW`.
+    pub(super) fn open() -> Result<Self, WireError> {
+        Self::set_up().map_err(|source| WireError {
+            attempted: "open a packet socket with a transmit ring".to_owned(),
+            source,
+        })
+    }
+
+    fn set_up() -> io::Result<Self> {
+        // Protocol 0: it only sends.
+        let socket = Socket::new(
+            Domain::from(libc::AF_PACKET),
+            Type::RAW,
+            Some(Protocol::from(0)),
+        )?;
+        mapping::set_number(&socket, libc::PACKET_VERSION, version_2())?;
+        mapping::set_number(&socket, libc::PACKET_QDISC_BYPASS, 1)?;
+        socket.set_send_buffer_size(QUEUE_BYTES)?;
+        let (slot, block, slots) = (small(SLOT), small(BLOCK), small(SLOTS));
+        let request = tpacket_req {
+            tp_block_size: block,
+            tp_block_nr: small(SLOT * SLOTS) / block,
+            tp_frame_size: slot,
+            tp_frame_nr: slots,
+        };
+        mapping::request_transmit(&socket, &request)?;
+        let mapping = Mapping::of(&socket, SLOT * SLOTS)?;
+        Ok(Self {
+            socket,
+            mapping,
+            next: 0,
+            interface: 0,
+            waiting: false,
+        })
+    }
+
+    /// Puts a frame for this interface into the ring.
+    pub(super) fn put(&mut self, interface: u32, frame: &[u8]) -> io::Result<Put> {
+        if self.interface != interface {
+            self.flush()?;
+            if self.waiting {
+                return Ok(Put::Full);
+            }
+            self.interface = interface;
+        }
+        let slot = self.next * SLOT;
+        if self.mapping.load(slot) != libc::TP_STATUS_AVAILABLE {
+            self.flush()?;
+            if self.mapping.load(slot) != libc::TP_STATUS_AVAILABLE {
+                return Ok(Put::Full);
+            }
+        }
+        let length = u32::try_from(frame.len()).unwrap_or(0);
+        self.mapping.store(slot + LENGTH, length);
+        if !self.mapping.copy_in(slot + FRAME, frame) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        self.mapping.store(slot, libc::TP_STATUS_SEND_REQUEST);
+        self.next = (self.next + 1) % SLOTS;
+        self.waiting = true;
+        Ok(Put::Taken)
+    }
+
+    /// Sends what waits. What the device does not take now stays, and goes with the next call.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        if !self.waiting {
+            return Ok(());
+        }
+        if let Err(error) = mapping::kick(&self.socket, self.interface) {
+            let passing = [libc::ENOBUFS, libc::EAGAIN, libc::EINTR, libc::ENOMEM];
+            if !passing.map(Some).contains(&error.raw_os_error()) {
+                self.discard();
+                return Err(error);
+            }
+        }
+        let last = (self.next + SLOTS - 1) % SLOTS;
+        self.waiting = self.mapping.load(last * SLOT) == libc::TP_STATUS_SEND_REQUEST;
+        Ok(())
+    }
+
+    /// True if frames wait that the device did not take.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
+    /// Gives up what waits: the interface is gone.
+    fn discard(&mut self) {
+        let mut slot = self.next;
+        for _ in 0..SLOTS {
+            slot = (slot + SLOTS - 1) % SLOTS;
+            if self.mapping.load(slot * SLOT) != libc::TP_STATUS_SEND_REQUEST {
+                break;
+            }
+            self.mapping.store(slot * SLOT, libc::TP_STATUS_AVAILABLE);
+            self.next = slot;
+        }
+        self.waiting = false;
+    }
+}
+
+/// The headers are those of version 2, which have the size of 32 bytes.
+fn version_2() -> c_int {
+    libc::tpacket_versions::TPACKET_V2 as c_int
+}
+
+fn small(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
+}
