@@ -26,6 +26,7 @@ macro_rules! scenarios {
 
 scenarios! {
     plain: "plain",
+    all_ports_lossy: "all-ports-lossy",
     loss_each_way: "loss-each-way",
     loss_one_way: "loss-one-way",
     loss_large: "loss-large",

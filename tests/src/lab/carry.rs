@@ -29,6 +29,10 @@ const BATCH: usize = 64;
 const FRAME: usize = 4096;
 /// The width of the windows in which the rate is looked at.
 const WINDOW: Duration = Duration::from_millis(100);
+/// The longest that it does not look for packets of its own will, and the longest that this may take. If it takes
+/// longer, the machine was busy, and when the packets that wait were sent is not known.
+const LOOK: Duration = Duration::from_millis(10);
+const BUSY: Duration = Duration::from_millis(20);
 
 /// What the wire has seen; printed when it ends.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -37,8 +41,10 @@ pub struct Report {
     pub out: Counts,
     /// To the scanner.
     pub back: Counts,
-    /// The most SYN packets of the scanner in any 100 ms.
+    /// The most SYN packets of the scanner in any 100 ms in which the wire kept up.
     pub most_syn_per_100_ms: usize,
+    /// How often the machine was too busy for the wire to keep up.
+    pub late: u64,
     /// Addresses that were to be left alone and were not.
     pub trespasses: Vec<IpAddr>,
 }
@@ -53,6 +59,8 @@ struct Carrier {
     began: Instant,
     first_probe: Option<Duration>,
     recent: VecDeque<Duration>,
+    looked: Duration,
+    is_behind: bool,
     report: Report,
 }
 
@@ -89,6 +97,8 @@ pub async fn carry(
         began: Instant::now(),
         first_probe: None,
         recent: VecDeque::new(),
+        looked: Duration::ZERO,
+        is_behind: false,
         report: Report::default(),
     };
     ready();
@@ -106,6 +116,7 @@ impl Carrier {
         let mut frames = [[0; FRAME], [0; FRAME]];
         loop {
             let mut came = false;
+            self.look();
             for side in [0, 1] {
                 for _ in 0..BATCH {
                     match self.taps[side].try_recv(&mut frames[side]) {
@@ -122,12 +133,10 @@ impl Carrier {
                 tokio::task::yield_now().await;
                 continue;
             }
-            let sleep = async {
-                match next {
-                    Some(due) => tokio::time::sleep_until((self.began + due).into()).await,
-                    None => std::future::pending().await,
-                }
-            };
+            self.is_behind = false;
+            let now = self.began.elapsed();
+            let wake = next.map_or(now + LOOK, |due| due.min(now + LOOK));
+            let sleep = tokio::time::sleep_until((self.began + wake).into());
             let [near, far] = &self.taps;
             let [near_frame, far_frame] = &mut frames;
             let (side, length) = tokio::select! {
@@ -141,6 +150,17 @@ impl Carrier {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether it comes late to what waits.
+    fn look(&mut self) {
+        let now = self.began.elapsed();
+        if now.saturating_sub(self.looked) > BUSY {
+            self.is_behind = true;
+            self.report.late += 1;
+            self.recent.clear();
+        }
+        self.looked = now;
     }
 
     /// A frame came in from one side.
@@ -178,16 +198,7 @@ impl Carrier {
             Seen::Tcp(segment) => {
                 if segment.is_syn() {
                     self.first_probe.get_or_insert(now);
-                    self.recent.push_back(now);
-                    while self
-                        .recent
-                        .front()
-                        .is_some_and(|first| *first + WINDOW <= now)
-                    {
-                        self.recent.pop_front();
-                    }
-                    let most = &mut self.report.most_syn_per_100_ms;
-                    *most = (*most).max(self.recent.len());
+                    self.count(now);
                 }
                 segment.to.0
             }
@@ -197,6 +208,23 @@ impl Carrier {
         if self.forbidden.contains(&to) && !self.report.trespasses.contains(&to) {
             self.report.trespasses.push(to);
         }
+    }
+
+    /// Counts the SYN packets of the last window.
+    fn count(&mut self, now: Duration) {
+        if self.is_behind {
+            return;
+        }
+        self.recent.push_back(now);
+        while self
+            .recent
+            .front()
+            .is_some_and(|first| *first + WINDOW <= now)
+        {
+            self.recent.pop_front();
+        }
+        let most = &mut self.report.most_syn_per_100_ms;
+        *most = (*most).max(self.recent.len());
     }
 
     /// Gives out what is due; returns when the next is.

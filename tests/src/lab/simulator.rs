@@ -7,6 +7,7 @@ mod tales;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use pnet_packet::tcp::TcpFlags;
 
@@ -17,7 +18,7 @@ use super::scenario::{AfterHandshake, Host, Link, Player, Scenario, Truth, Unrea
 
 /// The simulated hosts of a scenario.
 pub struct Simulator {
-    hosts: Vec<Host>,
+    hosts: Vec<Rc<Host>>,
     allowances: HashMap<(IpAddr, Kind), Allowance>,
     random: Random,
 }
@@ -43,7 +44,13 @@ impl Simulator {
     pub fn new(scenario: &Scenario) -> Self {
         let simulated = |host: &&Host| host.played_by == Player::Simulator;
         Self {
-            hosts: scenario.host.iter().filter(simulated).cloned().collect(),
+            hosts: scenario
+                .host
+                .iter()
+                .filter(simulated)
+                .cloned()
+                .map(Rc::new)
+                .collect(),
             allowances: HashMap::new(),
             random: Random::new(scenario.seed, 3),
         }
@@ -86,9 +93,9 @@ impl Simulator {
         answers.into_iter().map(&mut delayed).collect()
     }
 
-    fn host(&self, ip: IpAddr) -> Option<&Host> {
+    fn host(&self, ip: IpAddr) -> Option<&Rc<Host>> {
         let (place, number) = simulated(ip)?;
-        let is_it = |host: &&Host| {
+        let is_it = |host: &&Rc<Host>| {
             host.place(Link::Wire) == place && (host.at.first..=host.at.last).contains(&number)
         };
         self.hosts.iter().find(is_it).filter(|host| !host.gone)
