@@ -51,6 +51,7 @@ struct Sums {
     open: usize,
     closed: usize,
     filtered: usize,
+    undecided: usize,
     unknown: usize,
     probes: u64,
 }
@@ -64,6 +65,7 @@ impl Sums {
         self.open += open;
         self.closed += seen.closed;
         self.filtered += seen.rows.len() - open;
+        self.undecided += seen.with(PortState::Unknown).count();
         self.unknown += seen.unknown;
     }
 }

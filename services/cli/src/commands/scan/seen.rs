@@ -5,19 +5,24 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use portwatch_domain::job::Job;
-use portwatch_domain::ports::Port;
-use portwatch_domain::snapshot::{Evidence, HostReport, PortState, Service};
+use portwatch_domain::ports::{Port, Protocol};
+use portwatch_domain::snapshot::{Evidence, HostReport, HostState, PortState, Service};
 use portwatch_scanner::Scan;
+
+/// What a UDP port is from which nothing came back.
+pub const OPEN_OR_FILTERED: &str = "open|filtered";
 
 /// One host.
 pub struct Seen<'a> {
     /// As the scanner told it.
     pub report: &'a HostReport,
-    /// What is told by itself, by port: everything that is covered and not closed.
+    /// What is told by itself, by port: everything that is covered and not closed, and what is open or filtered.
     pub rows: Vec<Row<'a>>,
     /// Ports that are closed.
     pub closed: usize,
-    /// Ports without a verdict.
+    /// And of those, the UDP ports.
+    pub closed_udp: usize,
+    /// Ports of which nothing can be said.
     pub unknown: usize,
     /// When the first probe of its job was sent.
     pub started_at: Timestamp,
@@ -29,7 +34,7 @@ pub struct Seen<'a> {
 pub struct Row<'a> {
     /// The port.
     pub port: Port,
-    /// Its state.
+    /// Its state; [`PortState::Unknown`] for a UDP port that may be open or filtered.
     pub state: PortState,
     /// Why, if it was noted; a filtered port without is one that did not answer.
     pub evidence: Option<Evidence>,
@@ -51,6 +56,14 @@ impl<'a> Seen<'a> {
 }
 
 impl Row<'_> {
+    /// The state in a word.
+    pub const fn state(&self) -> &'static str {
+        match self.state {
+            PortState::Unknown => OPEN_OR_FILTERED,
+            state => state.as_str(),
+        }
+    }
+
     /// The answer in a word: `syn-ack`, `no-response`, `icmp-unreachable(13)`.
     pub fn reason(&self) -> String {
         let answer = self.evidence.map(|evidence| evidence.answer.to_string());
@@ -70,11 +83,20 @@ pub fn hosts<'a>(job: &'a Job, scan: &'a Scan) -> impl Iterator<Item = Seen<'a>>
         let ports = rejected.entry(one.ip.to_canonical()).or_default();
         ports.insert(one.port, one.evidence);
     }
+    let mut undecided: HashMap<IpAddr, &PortSet> = HashMap::new();
+    undecided.extend(scan.undecided.iter().map(|(ip, ports)| (*ip, ports)));
+    let nothing = PortSet::empty();
     scan.hosts.iter().map(move |report| {
         let rejected = rejected.remove(&report.ip.to_canonical());
         let rows = rows(report, &rejected.unwrap_or_default());
+        let covered_udp = report.coverage.ranges(Protocol::Udp).iter();
+        let covered_udp: usize = covered_udp
+            .map(|&(low, high)| usize::from(high - low) + 1)
+            .sum();
+        let told_udp = rows.iter().filter(|row| row.port.protocol == Protocol::Udp);
         Seen {
             report,
+            closed_udp: covered_udp - told_udp.count(),
             closed: report.coverage.len() - rows.len(),
             unknown: job.ports.len() - report.coverage.len(),
             rows,
@@ -84,7 +106,11 @@ pub fn hosts<'a>(job: &'a Job, scan: &'a Scan) -> impl Iterator<Item = Seen<'a>>
     })
 }
 
-fn rows<'a>(report: &'a HostReport, rejected: &HashMap<Port, Evidence>) -> Vec<Row<'a>> {
+fn rows<'a>(
+    report: &'a HostReport,
+    rejected: &HashMap<Port, Evidence>,
+    undecided: &PortSet,
+) -> Vec<Row<'a>> {
     let told = report
         .ports
         .iter()
@@ -101,7 +127,13 @@ fn rows<'a>(report: &'a HostReport, rejected: &HashMap<Port, Evidence>) -> Vec<R
         evidence: rejected.get(&port).copied(),
         service: None,
     });
-    let mut rows: Vec<Row<'_>> = told.chain(filtered).collect();
+    let undecided = undecided.iter().map(|port| Row {
+        port,
+        state: PortState::Unknown,
+        evidence: None,
+        service: None,
+    });
+    let mut rows: Vec<Row<'_>> = told.chain(filtered).chain(undecided).collect();
     rows.sort_by_key(|row| row.port);
     rows
 }

@@ -1,4 +1,4 @@
-//! One JSON object a line: every open or filtered port, then a summary.
+//! One JSON object a line: every port that is open, filtered, or one of the two, then a summary.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -36,6 +36,7 @@ struct Summary {
     open: usize,
     closed: usize,
     filtered: usize,
+    open_or_filtered: usize,
     unknown: usize,
     probes: u64,
     complete: bool,
@@ -52,7 +53,7 @@ pub fn host(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
             ip: seen.report.ip,
             port: row.port.number,
             protocol: row.port.protocol.as_str(),
-            state: row.state.as_str(),
+            state: row.state(),
             reason: row.reason(),
             ttl: row.ttl(),
             timestamp: seen.finished_at,
@@ -80,6 +81,7 @@ pub fn end(
         open: sums.open,
         closed: sums.closed,
         filtered: sums.filtered,
+        open_or_filtered: sums.undecided,
         unknown: sums.unknown,
         probes: sums.probes,
         complete: !stopped,

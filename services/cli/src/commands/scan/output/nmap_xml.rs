@@ -104,7 +104,8 @@ fn why(seen: &Seen<'_>, method: Method) -> (&'static str, u8) {
         Some(row) => (reason(seen, row), row.ttl().unwrap_or(0)),
         None if seen.report.state == HostState::Down => ("no-response", 0),
         None if seen.report.suspect => ("syn-ack", 0),
-        None if seen.closed > 0 => (refused(method), 0),
+        None if seen.closed > seen.closed_udp => (refused(method), 0),
+        None if seen.closed > 0 => ("port-unreach", 0),
         None => ("unknown-response", 0),
     }
 }
@@ -112,23 +113,30 @@ fn why(seen: &Seen<'_>, method: Method) -> (&'static str, u8) {
 fn ports(out: &mut impl Write, seen: &Seen<'_>, method: Method) -> io::Result<()> {
     writeln!(out, "<ports>")?;
     if seen.closed > 0 {
-        let reasons = BTreeMap::from([(refused(method), seen.closed)]);
+        let tcp = (refused(method), seen.closed - seen.closed_udp);
+        let mut reasons = BTreeMap::from([tcp, ("port-unreach", seen.closed_udp)]);
+        reasons.retain(|_, count| *count > 0);
         extra(out, "closed", &reasons, seen.closed)?;
     }
-    let filtered = seen.with(PortState::Filtered).count();
-    let counted = filtered > LISTED;
-    if counted {
+    let mut listed = vec![PortState::Open];
+    for state in [PortState::Filtered, PortState::Unknown] {
+        let count = seen.with(state).count();
+        if count <= LISTED {
+            listed.push(state);
+            continue;
+        }
         let mut reasons = BTreeMap::new();
-        for row in seen.with(PortState::Filtered) {
+        for row in seen.with(state) {
             *reasons.entry(reason(seen, row)).or_insert(0) += 1;
         }
-        extra(out, "filtered", &reasons, filtered)?;
+        let word = seen.with(state).next().map_or("", Row::state);
+        extra(out, word, &reasons, count)?;
     }
     if seen.unknown > 0 {
         extra(out, "unknown", &BTreeMap::new(), seen.unknown)?;
     }
     for row in &seen.rows {
-        if !(counted && row.state == PortState::Filtered) {
+        if listed.contains(&row.state) {
             port(out, seen, row)?;
         }
     }
@@ -151,7 +159,7 @@ fn extra(
 
 fn port(out: &mut impl Write, seen: &Seen<'_>, row: &Row<'_>) -> io::Result<()> {
     let (protocol, number) = (row.port.protocol, row.port.number);
-    let (state, reason, ttl) = (row.state, reason(seen, row), row.ttl().unwrap_or(0));
+    let (state, reason, ttl) = (row.state(), reason(seen, row), row.ttl().unwrap_or(0));
     write!(
         out,
         "<port protocol=\"{protocol}\" portid=\"{number}\"><state state=\"{state}\" reason=\"{reason}\" reason_ttl=\"{ttl}\"/>"

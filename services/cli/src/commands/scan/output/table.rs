@@ -66,6 +66,11 @@ pub fn end(
         filtered,
         ..
     } = sums;
+    let undecided = if sums.undecided > 0 {
+        format!(", {} {OPEN_OR_FILTERED}", sums.undecided)
+    } else {
+        String::new()
+    };
     let unknown = if sums.unknown > 0 {
         format!(", {} unknown", sums.unknown)
     } else {
@@ -74,6 +79,6 @@ pub fn end(
     let method = run.method;
     writeln!(
         out,
-        "{stopped}{up} of {hosts} hosts answered; ports: {open} open, {closed} closed, {filtered} filtered{unknown} ({took:.1} s, {method})"
+        "{stopped}{up} of {hosts} hosts answered; ports: {open} open, {closed} closed, {filtered} filtered{undecided}{unknown} ({took:.1} s, {method})"
     )
 }
