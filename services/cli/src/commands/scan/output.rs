@@ -64,7 +64,7 @@ impl Sums {
         self.down += usize::from(seen.report.state == HostState::Down);
         self.open += open;
         self.closed += seen.closed;
-        self.filtered += seen.rows.len() - open;
+        self.filtered += seen.with(PortState::Filtered).count();
         self.undecided += seen.with(PortState::Unknown).count();
         self.unknown += seen.unknown;
     }

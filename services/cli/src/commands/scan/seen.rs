@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use portwatch_domain::job::Job;
-use portwatch_domain::ports::{Port, Protocol};
+use portwatch_domain::ports::{Port, PortSet, Protocol};
 use portwatch_domain::snapshot::{Evidence, HostReport, HostState, PortState, Service};
 use portwatch_scanner::Scan;
 
@@ -18,6 +18,8 @@ pub struct Seen<'a> {
     pub report: &'a HostReport,
     /// What is told by itself, by port: everything that is covered and not closed, and what is open or filtered.
     pub rows: Vec<Row<'a>>,
+    /// All ports that were asked of it.
+    pub asked: &'a PortSet,
     /// Ports that are closed.
     pub closed: usize,
     /// And of those, the UDP ports.
@@ -47,6 +49,14 @@ impl<'a> Seen<'a> {
     pub fn host(&self) -> String {
         let name = self.report.name.clone();
         name.unwrap_or_else(|| self.report.ip.to_string())
+    }
+
+    /// The ports that are closed, and those of which nothing can be said.
+    pub fn rest(&self) -> [PortSet; 2] {
+        let rows: PortSet = self.rows.iter().map(|row| row.port).collect();
+        let closed = self.report.coverage.difference(&rows);
+        let unknown = self.asked.difference(&closed).difference(&rows);
+        [closed, unknown]
     }
 
     /// The rows with this state.
@@ -87,18 +97,26 @@ pub fn hosts<'a>(job: &'a Job, scan: &'a Scan) -> impl Iterator<Item = Seen<'a>>
     undecided.extend(scan.undecided.iter().map(|(ip, ports)| (*ip, ports)));
     let nothing = PortSet::empty();
     scan.hosts.iter().map(move |report| {
-        let rejected = rejected.remove(&report.ip.to_canonical());
-        let rows = rows(report, &rejected.unwrap_or_default());
+        let ip = report.ip.to_canonical();
+        let rejected = rejected.remove(&ip);
+        // Of a host that is not there, or answers open on everything, nothing is said.
+        let told = report.state == HostState::Up && !report.suspect;
+        let undecided = undecided.remove(&ip).filter(|_| told);
+        let undecided = undecided.unwrap_or(&nothing);
+        let rows = rows(report, &rejected.unwrap_or_default(), undecided);
         let covered_udp = report.coverage.ranges(Protocol::Udp).iter();
         let covered_udp: usize = covered_udp
             .map(|&(low, high)| usize::from(high - low) + 1)
             .sum();
-        let told_udp = rows.iter().filter(|row| row.port.protocol == Protocol::Udp);
+        let told_udp = rows
+            .iter()
+            .filter(|row| row.port.protocol == Protocol::Udp && row.state != PortState::Unknown);
         Seen {
             report,
+            asked: &job.ports,
             closed_udp: covered_udp - told_udp.count(),
-            closed: report.coverage.len() - rows.len(),
-            unknown: job.ports.len() - report.coverage.len(),
+            closed: report.coverage.len() + undecided.len() - rows.len(),
+            unknown: job.ports.len() - report.coverage.len() - undecided.len(),
             rows,
             started_at: scan.started_at,
             finished_at: scan.finished_at,

@@ -1,4 +1,5 @@
-//! One JSON object a line: every port that is open, filtered, or one of the two, then a summary.
+//! One JSON object a line: of each host every port that is open, filtered, or one of the two, then the rest of its
+//! ports in ranges; at the end a summary.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -25,6 +26,23 @@ struct Line<'a> {
     service: Option<ServiceJson<'a>>,
 }
 
+/// What is left to say of a host after its ports.
+#[derive(Serialize)]
+struct HostLine<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    host: &'a str,
+    ip: IpAddr,
+    state: &'static str,
+    /// It answers open on everything, and its ports are not judged.
+    suspect: bool,
+    /// Ports that are closed, as `--ports` takes them.
+    closed: String,
+    /// Ports of which nothing can be said.
+    unknown: String,
+    timestamp: Timestamp,
+}
+
 /// The last line.
 #[derive(Serialize)]
 struct Summary {
@@ -44,7 +62,7 @@ struct Summary {
     finished_at: Timestamp,
 }
 
-/// The open and filtered ports of a host.
+/// The ports of a host.
 pub fn host(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     let host = seen.host();
     for row in &seen.rows {
@@ -62,7 +80,19 @@ pub fn host(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
         serde_json::to_writer(&mut *out, &line)?;
         writeln!(out)?;
     }
-    Ok(())
+    let [closed, unknown] = seen.rest().map(|ports| ports.to_string());
+    let line = HostLine {
+        kind: "host",
+        host: &host,
+        ip: seen.report.ip,
+        state: seen.report.state.as_str(),
+        suspect: seen.report.suspect,
+        closed,
+        unknown,
+        timestamp: seen.finished_at,
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    writeln!(out)
 }
 
 /// The summary.

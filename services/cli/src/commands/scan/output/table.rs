@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use portwatch_domain::ports::service_name;
 use portwatch_domain::snapshot::{PortState, Service};
 
-use super::super::seen::{Row, Seen};
+use super::super::seen::{OPEN_OR_FILTERED, Row, Seen};
 use super::{Run, Sums};
 use crate::printable::printable;
 
