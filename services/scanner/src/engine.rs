@@ -10,6 +10,7 @@
 //! is for. Round-trip times are kept per host ([`rtt`]); the attempt's number is in the source port, so that a
 //! measurement belongs to one transmission.
 
+mod absence;
 mod answer;
 mod bucket;
 mod congestion;
@@ -27,6 +28,7 @@ mod send;
 mod slots;
 mod sweep;
 mod track;
+mod witnesses;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -95,6 +97,8 @@ pub struct Engine {
     hosts: Vec<Host>,
     /// The windows of the networks that the hosts are in.
     networks: Vec<Congestion>,
+    /// Of each network, the host that answered last.
+    awake: Vec<Option<u32>>,
     by_address: HashMap<IpAddr, u32, FixedState>,
     /// By pair: host × ports + place of the port.
     marks: Vec<Mark>,
@@ -123,6 +127,8 @@ pub struct Engine {
     pace: Bucket,
     pacer: Arc<Pacer>,
     overflows: Slots,
+    /// The last thing that the other scans of the process were told: a network that answered, and when.
+    witnessed: (u32, u64),
     started: Moment,
     /// Not over before this: decoys are out.
     linger: Moment,
@@ -156,6 +162,7 @@ impl Engine {
         Self {
             hosts: plan.hosts.iter().zip(seats).map(host).collect(),
             networks: vec![Congestion::new(plan.window.map(|window| window.network)); networks],
+            awake: vec![None; networks],
             by_address,
             marks: vec![Mark::UNTOLD; pairs],
             evidence: HashMap::default(),
@@ -175,6 +182,7 @@ impl Engine {
             pace: Bucket::new(plan.rate),
             pacer,
             overflows: Slots::default(),
+            witnessed: (u32::MAX, 0),
             started: now,
             linger: now,
             progress: Progress {

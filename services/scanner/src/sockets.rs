@@ -194,6 +194,9 @@ impl Wire for Sockets {
                     taken = place;
                     break;
                 }
+                // The socket's own room is taken by packets to next hops that have not said where they are, which
+                // may take seconds. The kernel would drop this one as well: that must not hold up all others.
+                Err((Fault::Stuck, _)) => {}
                 Err((Fault::Refused, _)) => self.events.push(Event::Blocked(probe.flow)),
                 Err((Fault::Broken, source)) => {
                     let attempted =
@@ -245,8 +248,10 @@ fn broken(error: crate::route::RouteError) -> WireError {
 
 /// What it means that a packet was not taken.
 enum Fault {
-    /// The queue is full: try again soon.
+    /// The device's queue is full: try again soon.
     Full,
+    /// The socket's queue is full.
+    Stuck,
     /// This machine will not send it: a firewall rule, a route, an address that is not allowed.
     Refused,
     /// The socket is of no use any more.
@@ -255,7 +260,8 @@ enum Fault {
 
 fn fault(error: &io::Error) -> Fault {
     match error.raw_os_error() {
-        Some(libc::ENOBUFS | libc::EAGAIN | libc::ENOMEM | libc::EINTR) => Fault::Full,
+        Some(libc::ENOBUFS | libc::ENOMEM | libc::EINTR) => Fault::Full,
+        Some(libc::EAGAIN) => Fault::Stuck,
         Some(
             libc::EPERM
             | libc::EACCES

@@ -9,8 +9,9 @@ use portwatch_packet::{Answer as Said, Flow, Reply};
 use super::line::Attempt;
 use super::mark::Mark;
 use super::order::Order;
+use super::pacing::network_of;
 use super::track::{ATTEMPTS, Heard, Step, Track, Waiting};
-use super::{Engine, Moment, SOURCE_PORTS};
+use super::{Engine, Moment, SOURCE_PORTS, witnesses};
 use crate::wire::Event;
 
 /// How many ports that nobody asked for are tried on a host that seems to answer *open* on everything.
@@ -208,8 +209,16 @@ impl Engine {
         let around = timed.map(|(left, _)| self.since_start(left));
         let state = &mut self.hosts[host as usize];
         state.answered(port, answer, around);
-        if let Some((_, rtt)) = timed {
+        self.awake[state.seat.network()] = Some(host);
+        if let Some((left, rtt)) = timed {
             state.rtt.measured(rtt);
+            let network = u32::try_from(state.seat.network()).unwrap_or(u32::MAX);
+            let witnessed = (network, witnesses::index(left));
+            if self.witnessed != witnessed {
+                self.witnessed = witnessed;
+                let network = network_of(state.addresses.destination());
+                self.pacer.witnesses().heard(network, left);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use portwatch_domain::snapshot::Answer;
 use portwatch_packet::Addresses;
 
 use super::Moment;
+use super::absence::Absence;
 use super::congestion::Congestion;
 use super::line::Line;
 use super::loss::Loss;
@@ -38,6 +39,7 @@ pub(crate) struct Host {
     pub(crate) suspect: bool,
     pub(crate) rtt: Rtt,
     pub(crate) loss: Loss,
+    pub(crate) absence: Absence,
     pub(crate) congestion: Congestion,
     /// Its token buckets, and its network.
     pub(crate) seat: Seat,
@@ -67,6 +69,7 @@ impl Host {
             suspect: false,
             rtt: Rtt::default(),
             loss: Loss::default(),
+            absence: Absence::default(),
             line: Line::default(),
             is_queued: false,
             answered: Slots::default(),

@@ -9,6 +9,7 @@ use foldhash::fast::FixedState;
 
 use super::Moment;
 use super::bucket::{Bucket, Pace};
+use super::witnesses::Witnesses;
 
 /// Above so many remembered hosts, those that are idle are forgotten.
 const REMEMBERED: usize = 8192;
@@ -33,10 +34,12 @@ pub(crate) enum Wait {
     Host(Moment),
 }
 
-/// The buckets behind [`Rates`]. Every scan of the process must use the same one, with the same clock.
+/// What the scans of a process share: the buckets behind [`Rates`], and which networks answer. Every scan must use
+/// the same one, with the same clock.
 #[derive(Debug)]
 pub struct Pacer {
     buckets: Mutex<Buckets>,
+    witnesses: Witnesses,
 }
 
 #[derive(Debug)]
@@ -73,7 +76,13 @@ impl Pacer {
         };
         Self {
             buckets: Mutex::new(buckets),
+            witnesses: Witnesses::default(),
         }
+    }
+
+    /// Which networks answered, and when.
+    pub(crate) fn witnesses(&self) -> &Witnesses {
+        &self.witnesses
     }
 
     /// Finds the buckets of these hosts, once for a whole scan. They stay until [`Self::leave`].
@@ -217,7 +226,7 @@ impl Level {
 }
 
 /// The /24 or /64 of an address.
-fn network_of(host: IpAddr) -> IpAddr {
+pub(crate) fn network_of(host: IpAddr) -> IpAddr {
     match host {
         IpAddr::V4(host) => Ipv4Addr::from_bits(host.to_bits() & (u32::MAX << 8)).into(),
         IpAddr::V6(host) => Ipv6Addr::from_bits(host.to_bits() & (u128::MAX << 64)).into(),

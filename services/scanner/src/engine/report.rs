@@ -51,6 +51,9 @@ impl Engine {
         let (host, planned) = (&self.hosts[index], &self.plan.hosts[index]);
         let mut report = HostReport::unknown(planned.ip(), None);
         if !host.up {
+            if host.absence.is_shown() {
+                report.state = HostState::Down;
+            }
             return report;
         }
         report.state = HostState::Up;

@@ -168,18 +168,19 @@ impl Engine {
 
     /// The last attempt on this pair was not answered in time.
     fn expired(&mut self, now: Moment, pair: u32) {
-        let (host, _) = self.pair(pair);
-        let host = &self.hosts[host as usize];
-        let Some(sent) = self
-            .tracks
-            .get(&pair)
-            .map(|track| self.since_start(track.sent_at))
-        else {
+        let (index, _) = self.pair(pair);
+        let Some(sent_at) = self.tracks.get(&pair).map(|track| track.sent_at) else {
             return;
         };
+        let sent = self.since_start(sent_at);
         let overflowed = self.overflows.any(sent, self.since_start(now));
+        if !self.hosts[index as usize].up && !overflowed {
+            self.missed(index, pair, sent_at);
+        }
+        let goes_on = self.goes_on(index, pair);
+        let host = &self.hosts[index as usize];
         let unheard = Unheard {
-            host_up: host.up,
+            goes_on,
             counts: host.up && !overflowed && host.answered_around(sent),
             needed: host.loss.silences_needed(),
             attempts: self.plan.attempts,
@@ -328,6 +329,12 @@ impl Engine {
     /// Has a control sent with an attempt whose silence should mean something, if none is needed for another one.
     pub(super) fn ask_control(&mut self, now: Moment, host: u32) {
         let since_start = self.since_start(now);
+        let state = &self.hosts[host as usize];
+        // A host that was never heard has none; whether its network answers then tells whether it is down.
+        let host = match self.awake[state.seat.network()] {
+            Some(neighbour) if !state.up => neighbour,
+            _ => host,
+        };
         let state = &mut self.hosts[host as usize];
         if let Some(port) = state.wants_control(since_start) {
             state.control_asked(since_start);

@@ -7,7 +7,7 @@ use portwatch_domain::snapshot::Answer;
 
 use super::line::Attempt;
 use super::mark::{Mark, Swept};
-use super::pacing::{Gate, Wait};
+use super::pacing::{Gate, Wait, network_of};
 use super::track::{SWEEP_ATTEMPTS, Track, sweep_patience};
 use super::{Engine, Moment};
 use crate::wire::Probe;
@@ -98,7 +98,7 @@ impl Engine {
         self.flight
             .sent(pair, now, sweep_patience(timeout, swept.attempt));
         self.out(host);
-        if swept.attempt > 0 {
+        if swept.attempt > 0 && (self.hosts[host as usize].up || self.is_known_open(pair)) {
             self.ask_control(now, host);
         }
         Some(swept.attempt)
@@ -163,6 +163,9 @@ impl Engine {
         let overflowed = self.overflows.any(sent, self.since_start(now));
         let host = &self.hosts[index as usize];
         let counts = host.up && !overflowed && host.answered_around(sent);
+        if !host.up && !overflowed {
+            self.missed(index, pair, self.flight.left(pair, now));
+        }
         let silences = swept.silences + u8::from(counts);
         let attempt = swept.attempt + 1;
         if attempt >= self.plan.attempts {
@@ -175,12 +178,31 @@ impl Engine {
                 out: false,
             });
             self.line_up(index, Attempt::Port(pair));
-        } else if host.up && self.tracks.len() < MOST_TRACKS {
+        } else if self.goes_on(index, pair) && self.tracks.len() < MOST_TRACKS {
             self.track(pair, |known_open| Track::silent(known_open, silences));
             self.enqueue(pair);
         } else {
             self.settle(pair, Mark::PARKED);
         }
+    }
+
+    /// A probe of a host that has not answered at all was not answered either.
+    pub(super) fn missed(&mut self, index: u32, pair: u32, sent: Moment) {
+        if !self.is_known_open(pair) {
+            return;
+        }
+        let host = &mut self.hosts[index as usize];
+        let network = network_of(host.addresses.destination());
+        if self.pacer.witnesses().around(network, sent) {
+            host.absence.silent(sent);
+        }
+    }
+
+    /// Whether a silent pair is asked on: if its host is there, or it is to show that it is not.
+    pub(super) fn goes_on(&mut self, index: u32, pair: u32) -> bool {
+        let known_open = self.is_known_open(pair);
+        let host = &mut self.hosts[index as usize];
+        host.up || (known_open && host.absence.asks(pair))
     }
 
     /// When the sweep is over: goes on with what was silent before its host answered.

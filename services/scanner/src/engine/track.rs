@@ -104,8 +104,8 @@ pub(crate) struct Heard {
 /// The circumstances of an attempt that was not answered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unheard {
-    /// The host has answered something in this scan.
-    pub(crate) host_up: bool,
+    /// The host has answered something in this scan, or this port is to show that it does not.
+    pub(crate) goes_on: bool,
     /// It did so around the time of this attempt, and the receive queue lost nothing.
     pub(crate) counts: bool,
     /// How many counted silences make a verdict; `None` if so much is lost that none can.
@@ -275,7 +275,7 @@ impl Track {
         }
         let end = unheard.attempts.min(ATTEMPTS);
         match self.goal {
-            Goal::Sweep | Goal::Silence if !unheard.host_up => Step::Park,
+            Goal::Sweep | Goal::Silence if !unheard.goes_on => Step::Park,
             Goal::Sweep | Goal::Silence => {
                 let spaced = if self.known_open {
                     SPACED_SILENCES_OF_KNOWN

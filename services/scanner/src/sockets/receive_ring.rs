@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use libc::{tpacket_block_desc, tpacket_req3, tpacket3_hdr};
-use portwatch_packet::reply;
+use portwatch_packet::reply::{self, Answer, Reply};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::filter;
@@ -140,7 +140,8 @@ impl ReceiveRing {
             self.mapping.copy_out(packet + NETWORK, &mut network);
             let start = packet + usize::from(u16::from_ne_bytes(network));
             let length = self.mapping.copy_out(start, &mut bytes[..captured]);
-            events.extend(parse(&bytes[..length]).map(Event::Reply));
+            let reply = parse(&bytes[..length]).filter(|reply| !is_our_own(reply));
+            events.extend(reply.map(Event::Reply));
             packet += large(self.mapping.load(packet + NEXT));
         }
     }
@@ -151,12 +152,19 @@ impl ReceiveRing {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<reply::Reply> {
+fn parse(bytes: &[u8]) -> Option<Reply> {
     match bytes.first()? >> 4 {
         4 => reply::parse_ipv4(bytes).ok(),
         6 => reply::parse_ipv6(bytes).ok(),
         _ => None,
     }
+}
+
+/// This machine itself says that it finds no way to the next hop, which says nothing of the port.
+fn is_our_own(reply: &Reply) -> bool {
+    let us = reply.flow.addresses.source();
+    let them = reply.flow.addresses.destination();
+    matches!(reply.answer, Answer::Unreachable { reporter, .. } if reporter == us && us != them)
 }
 
 fn failed(attempt: &str, source: io::Error) -> WireError {

@@ -237,6 +237,43 @@ fn seeds(few: u64) -> u64 {
     asked.map_or(few, |asked| asked.parse().unwrap())
 }
 
+/// A silent host with a port that was open, and perhaps a neighbour: what is said of the host.
+fn absent(neighbour: Option<[u8; 4]>, conditions: Conditions) -> HostState {
+    let mut targets = target(&[], Does::Silent);
+    let mut hosts = vec![host(TARGET, "22")];
+    if let Some(address) = neighbour {
+        let otherwise = Does::Closed;
+        let ports = HashMap::new();
+        targets.insert(address.into(), Target { ports, otherwise });
+        hosts.push(host(address, ""));
+    }
+    let plan = plan(hosts, "1-100", 5);
+    let (reports, _) = scan(plan, Network::new(targets, conditions, 5));
+    reports[0].state
+}
+
+#[test]
+fn a_host_is_down_if_it_is_silent_while_its_network_answers() {
+    let neighbour = [198, 18, 1, 77];
+    let lossy = Conditions {
+        loss: 0.05,
+        ..Conditions::default()
+    };
+    for conditions in [Conditions::default(), lossy] {
+        assert_eq!(absent(Some(neighbour), conditions), HostState::Down);
+    }
+    // Nobody answers, or only somebody elsewhere: the way there may be broken.
+    assert_eq!(absent(None, Conditions::default()), HostState::Unknown);
+    let elsewhere = Some([198, 18, 2, 77]);
+    assert_eq!(absent(elsewhere, Conditions::default()), HostState::Unknown);
+    // The worker goes blind after the first answers.
+    let blind = Conditions {
+        blackouts: vec![(Moment::from_millis(100), Moment::from_secs(60))],
+        ..Conditions::default()
+    };
+    assert_eq!(absent(Some(neighbour), blind), HostState::Unknown);
+}
+
 /// A target with all kinds of ports, scanned by what is known of it from before.
 fn mixed() -> (HashMap<IpAddr, Target>, &'static str, &'static str) {
     let mut behaviour: Vec<_> = (1..=20).map(|port| (port, Does::Open)).collect();

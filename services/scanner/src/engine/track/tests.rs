@@ -14,7 +14,7 @@ fn heard(attempt: u8, answer: Answer, at: Moment) -> Heard {
 }
 
 const COUNTED: Unheard = Unheard {
-    host_up: true,
+    goes_on: true,
     counts: true,
     needed: Some(4),
     attempts: u8::MAX,
@@ -24,7 +24,7 @@ const UNCOUNTED: Unheard = Unheard {
     ..COUNTED
 };
 const NO_HOST: Unheard = Unheard {
-    host_up: false,
+    goes_on: false,
     ..UNCOUNTED
 };
 
