@@ -1,6 +1,6 @@
 //! UDP over real sockets: on loopback, and between two network namespaces with Linux's own limits on ICMP errors.
 
-mod namespaces;
+mod limited;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
