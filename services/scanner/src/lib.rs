@@ -9,6 +9,7 @@ mod connect;
 pub mod detect;
 mod drive;
 mod engine;
+mod error_queue;
 mod exclude;
 mod meters;
 mod parts;
