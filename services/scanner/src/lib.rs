@@ -22,7 +22,7 @@ mod settings;
 mod skipped;
 mod sockets;
 mod source_ports;
-pub mod udp;
+mod udp;
 mod wire;
 
 use std::time::Duration;

@@ -4,9 +4,9 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use portwatch_domain::ports::{Port, PortSet};
-use portwatch_domain::snapshot::{Answer, PortState};
+use portwatch_domain::snapshot::{Answer, HostState, PortState};
 
-use super::{host, scan, serve, told};
+use super::{host, scan, serve, told, undecided};
 use crate::namespaces::between;
 
 const TEST: &str = "udp::limited::services_a_firewall_and_limited_errors";
@@ -56,19 +56,20 @@ fn be_the_target() -> Vec<UdpSocket> {
     silent
 }
 
-fn scan_the_target() {
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn scan_the_target() {
     let ports: PortSet = "udp:53,udp:69,udp:123,udp:5000-5003,udp:6000-6049"
         .parse()
         .unwrap();
     let known_open: PortSet = "udp:53,udp:6000".parse().unwrap();
     let started = Instant::now();
-    let scan = scan(&HOSTS, ports, &known_open);
+    let scan = scan(&HOSTS, ports, &known_open).await;
     let took = started.elapsed();
-    println!("{took:?}, {} probes", scan.progress.sent);
+    println!("{took:?}, {} probes", scan.probes);
     assert!(took < Duration::from_secs(90), "{took:?}");
     for ip in HOSTS {
         let (host, is_ipv4) = (host(&scan, ip), ip.contains('.'));
-        assert!(host.up.is_some());
+        assert_eq!(host.state, HostState::Up);
         for port in [53, 69] {
             let verdict = told(host, port);
             assert_eq!(verdict.state, PortState::Open, "{ip} {port}");
@@ -82,7 +83,7 @@ fn scan_the_target() {
         assert!(closed.evidence.probes >= 2);
         assert_eq!(host.filtered, "udp:5001-5002".parse().unwrap(), "{ip}");
         assert_eq!(
-            host.undecided,
+            undecided(&scan, ip),
             "udp:123,udp:5000,udp:5003".parse().unwrap(),
             "{ip}"
         );
