@@ -44,15 +44,20 @@ pub use pacing::{Pacer, Rates};
 pub use plan::{Plan, PlannedHost, SOURCE_PORTS, Secrets, Window};
 pub use report::Rejected;
 
-use bucket::Bucket;
+pub(crate) use bucket::Bucket;
+pub(crate) use order::Order;
+pub(crate) use pacing::Wait;
+
 use congestion::Congestion;
 use flight::Flight;
 use host::Host;
 use mark::Mark;
-use order::Order;
 use pacing::Seat;
 use slots::Slots;
 use track::Track;
+
+use crate::drive::Driven;
+use crate::wire::{Event, Probe};
 
 /// A point in time: the time since an origin which the driver chose, the same for all scans that share a
 /// [`Pacer`].
@@ -214,6 +219,31 @@ impl Engine {
 
     fn since_start(&self, at: Moment) -> Moment {
         at.saturating_sub(self.started)
+    }
+}
+
+impl Driven for Engine {
+    type Probe = Probe;
+    type Event = Event;
+
+    fn destination(probe: &Probe) -> IpAddr {
+        probe.flow.addresses.destination()
+    }
+
+    fn event(&mut self, now: Moment, event: Event) {
+        Self::event(self, now, event);
+    }
+
+    fn poll(&mut self, now: Moment, heard: Moment, batch: &mut Vec<Probe>) -> Next {
+        Self::poll(self, now, heard, batch)
+    }
+
+    fn unsent(&mut self, now: Moment, probes: &[Probe]) {
+        Self::unsent(self, now, probes);
+    }
+
+    fn progress(&self) -> Progress {
+        Self::progress(self)
     }
 }
 

@@ -14,7 +14,6 @@
 //! As with TCP, the scan is a state machine ([`engine`]) over a small seam ([`wire`]): time is passed in, and
 //! randomness comes with the plan. How a host limits its ICMP errors is learnt as they come ([`pace`]).
 
-mod drive;
 mod engine;
 mod pace;
 mod payloads;
@@ -35,9 +34,10 @@ pub use plan::{UdpPlan, UdpTarget};
 pub use portwatch_packet::Key;
 pub use report::{UdpHost, UdpScan};
 
-use drive::drive;
 use engine::Engine;
 use sockets::UdpSockets;
+
+use crate::drive::drive;
 
 /// Scans the UDP ports of `plan` until all is told, the deadline passes, or `watch` asks to stop.
 ///

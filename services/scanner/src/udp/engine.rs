@@ -10,16 +10,17 @@ mod send;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use portwatch_domain::ports::{Port, Protocol};
 use portwatch_domain::snapshot::Evidence;
 
 use super::pace::Pace;
-use super::plan::{Cycle, UdpPlan};
+use super::plan::UdpPlan;
 use super::track::{Track, Waiting};
-use crate::engine::{Moment, Pacer, Progress, Rates};
+use super::wire::{Event, Probe};
+use crate::drive::Driven;
+use crate::engine::{Bucket, Moment, Next, Order, Pacer, Progress};
 
 /// What is settled about a (host, port) pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +41,9 @@ pub(super) struct Host {
     pace: Pace,
     /// Pairs whose turn it is.
     line: VecDeque<u32>,
-    cycle: Cycle,
-    /// How much of the cycle is begun.
-    place: usize,
+    order: Order,
+    /// How many places of the order are begun.
+    place: u64,
     /// How many of its pairs are being told.
     tracks: usize,
     /// The first answer of the host itself.
@@ -72,9 +73,8 @@ pub(super) struct Engine {
     last_timer: u64,
     /// The host whose turn it is.
     turn: usize,
-    /// The rate of this scan, and a probe that it let pass and that did not leave yet.
-    own: Pacer,
-    in_hand: bool,
+    /// The rate of this scan.
+    rate: Bucket,
     pacer: Arc<Pacer>,
     progress: Progress,
 }
@@ -88,13 +88,12 @@ impl Engine {
             .filter(|port| port.protocol == Protocol::Udp)
             .map(|port| port.number)
             .collect();
-        let rate = NonZeroU32::new(plan.rate).unwrap_or(NonZeroU32::MIN);
         let total = ports.len() * plan.hosts.len();
         let host = |(index, host): (u64, &super::UdpTarget)| Host {
             ip: host.ip,
             pace: Pace::new(),
             line: VecDeque::new(),
-            cycle: Cycle::new(ports.len(), plan.order.wrapping_add(index)),
+            order: Order::new(ports.len() as u64, plan.order.wrapping_add(index)),
             place: 0,
             tracks: 0,
             up: None,
@@ -111,12 +110,7 @@ impl Engine {
             timers: BinaryHeap::new(),
             last_timer: 0,
             turn: 0,
-            own: Pacer::new(Rates {
-                total: rate,
-                network: rate,
-                host: rate,
-            }),
-            in_hand: false,
+            rate: Bucket::new(plan.rate),
             pacer,
             progress: Progress {
                 total: total as u64,
@@ -127,11 +121,6 @@ impl Engine {
         };
         engine.begin_known(now);
         engine
-    }
-
-    /// How far the scan is.
-    pub(super) fn progress(&self) -> Progress {
-        self.progress
     }
 
     /// The pairs known open stand first in line.
@@ -187,6 +176,31 @@ impl Engine {
         self.marks[pair as usize] = mark;
         self.progress.done += 1;
         self.progress.open += u32::from(mark == Mark::Open);
+    }
+}
+
+impl Driven for Engine {
+    type Probe = Probe;
+    type Event = Event;
+
+    fn destination(probe: &Probe) -> IpAddr {
+        probe.to.ip()
+    }
+
+    fn event(&mut self, now: Moment, event: Event) {
+        Self::event(self, now, event);
+    }
+
+    fn poll(&mut self, now: Moment, heard: Moment, batch: &mut Vec<Probe>) -> Next {
+        Self::poll(self, now, heard, batch)
+    }
+
+    fn unsent(&mut self, _: Moment, probes: &[Probe]) {
+        Self::unsent(self, probes);
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress
     }
 }
 

@@ -6,7 +6,7 @@ use portwatch_domain::ports::{Port, PortSet};
 use portwatch_domain::snapshot::{Answer, Evidence, HostReport, HostState, PortState, PortVerdict};
 
 use super::engine::{Engine, Mark};
-use crate::drive::End;
+use crate::drive::{Driven as _, End};
 use crate::engine::{Progress, Rejected};
 
 /// What was seen of the UDP ports of one host.

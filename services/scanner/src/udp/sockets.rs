@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::wire::{Event, LANES, Probe, Rejection, Wire};
+use super::wire::{Event, LANES, Probe, Rejection};
+use crate::drive::Carrier;
 use crate::wire::WireError;
 use message::{Ancillary, Message};
 
@@ -100,7 +101,7 @@ impl UdpSockets {
     }
 }
 
-impl Wire for UdpSockets {
+impl Carrier<Probe, Event> for UdpSockets {
     fn send(&mut self, probes: &[Probe]) -> Result<usize, WireError> {
         for (taken, probe) in probes.iter().enumerate() {
             if self.send_one(probe)?.is_none() {

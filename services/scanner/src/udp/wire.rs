@@ -1,10 +1,8 @@
-//! The seam between the engine and the network.
+//! What passes between the engine and the network.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use super::payloads::{Origin, answers_from};
-use crate::wire::WireError;
 
 /// How many lanes the attempts on a port take turns with.
 const TURNS: u8 = 8;
@@ -82,13 +80,4 @@ pub(super) enum Event {
         /// Where to.
         to: SocketAddr,
     },
-}
-
-/// Carries probes out and answers in.
-pub(super) trait Wire {
-    /// Sends the probes; returns how many of them, from the front, were taken.
-    fn send(&mut self, probes: &[Probe]) -> Result<usize, WireError>;
-
-    /// Waits until something comes in, at most for `wait`, and adds what came to `events`.
-    fn receive(&mut self, wait: Duration, events: &mut Vec<Event>) -> Result<(), WireError>;
 }

@@ -224,7 +224,7 @@ impl Engine {
         if host.up.is_some() || *often < UNREACHABLE_OFTEN || now < *first + UNREACHABLE_FOR {
             return;
         }
-        host.place = self.ports.len();
+        host.place = self.ports.len() as u64;
         let ports = self.ports.len();
         let of_host = |pair: &&u32| **pair as usize / ports == index;
         let tracks: Vec<u32> = self.tracks.keys().filter(of_host).copied().collect();

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::net::SocketAddr;
 
 use super::{Engine, Mark};
-use crate::engine::{Moment, Next};
+use crate::engine::{Moment, Next, Wait};
 use crate::settings::Retries;
 use crate::udp::pace::Pace;
 use crate::udp::payloads::datagram;
@@ -19,8 +19,6 @@ const TRACKS_OF_A_HOST: usize = 2048;
 const TRACKS: usize = 32_768;
 /// How often a silent port is asked again, if the settings leave it open.
 const AUTO_RETRIES: u8 = 3;
-/// When to ask the buckets again that let nothing pass: the time that they allow for in their bursts.
-const ASK_BUCKETS_AGAIN: Moment = Moment::from_millis(1);
 
 impl Engine {
     /// Adds the probes that may leave at `now` to `batch`, and says when to call again. All answers that came
@@ -93,9 +91,9 @@ impl Engine {
             self.hosts[host].line.push_front(pair);
             return Err(Some(next));
         }
-        if !self.pass(now, host) {
+        if let Err(later) = self.pass(now, host) {
             self.hosts[host].line.push_front(pair);
-            return Err(Some(now + ASK_BUCKETS_AGAIN));
+            return Err(Some(later));
         }
         let (ip, (_, port)) = (self.hosts[host].ip, self.pair(pair));
         let mut lane_used = 0;
@@ -116,15 +114,16 @@ impl Engine {
         })
     }
 
-    /// Whether the rates allow a probe to this host now.
-    fn pass(&mut self, now: Moment, host: usize) -> bool {
-        let ip = self.hosts[host].ip;
-        self.in_hand = self.in_hand || self.own.take(now, ip).is_ok();
-        if self.in_hand && self.pacer.take(now, ip).is_ok() {
-            self.in_hand = false;
-            return true;
+    /// Takes the token of one probe to this host, from all buckets or from none; or says when to ask again.
+    fn pass(&mut self, now: Moment, host: usize) -> Result<(), Moment> {
+        let next = self.rate.next(now);
+        if next > now {
+            return Err(next);
         }
-        false
+        let taken = self.pacer.take(now, self.hosts[host].ip);
+        taken.map_err(|(Wait::All(at) | Wait::Host(at))| at)?;
+        self.rate.take(now);
+        Ok(())
     }
 
     /// The pair whose turn it is: one in line, or a new one.
@@ -136,14 +135,15 @@ impl Engine {
                 return Some(pair);
             }
         }
-        while self.hosts[host].place < self.ports.len()
+        let ports = self.ports.len() as u64;
+        while self.hosts[host].place < ports
             && self.hosts[host].tracks < TRACKS_OF_A_HOST
             && self.tracks.len() < TRACKS
         {
             let state = &mut self.hosts[host];
-            let place = state.cycle.at(state.place);
+            let place = state.order.at(state.place);
             state.place += 1;
-            let pair = u32::try_from(host * self.ports.len() + place).ok()?;
+            let pair = u32::try_from(host as u64 * ports + place).ok()?;
             if self.marks[pair as usize] == Mark::Untold && !self.tracks.contains_key(&pair) {
                 self.begin(pair);
                 return self.hosts[host].line.pop_back();

@@ -7,9 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::drive::Clock;
+use crate::drive::{Carrier, Clock};
 use crate::engine::Moment;
-use crate::udp::wire::{Event, Probe, Rejection, Wire};
+use crate::udp::wire::{Event, Probe, Rejection};
 use crate::wire::WireError;
 
 /// Somebody on the way.
@@ -182,7 +182,7 @@ impl Network {
     }
 }
 
-impl Wire for Network {
+impl Carrier<Probe, Event> for Network {
     fn send(&mut self, probes: &[Probe]) -> Result<usize, WireError> {
         let now = self.time.now();
         for probe in probes {

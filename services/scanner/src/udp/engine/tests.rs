@@ -14,11 +14,10 @@ use proptest::prelude::*;
 
 use super::Engine;
 use super::simulation::{Does, Limit, Network, Target, address};
-use crate::drive::{Clock as _, End};
+use crate::drive::{Clock as _, End, drive};
 use crate::engine::{Moment, Pacer, Rates};
 use crate::exclude::Exclusions;
 use crate::settings::Retries;
-use crate::udp::drive::drive;
 use crate::udp::plan::{UdpPlan, UdpTarget};
 use crate::udp::report::{UdpHost, UdpScan};
 use crate::udp::wire::{Event, Rejection};
@@ -267,14 +266,17 @@ fn closed_ports_of_a_host_that_limits_its_errors_are_told() {
             10,
         ),
     ] {
-        let mut network = Network::new(target(&open, Does::Closed, Some(limit)), 0.0, 7);
-        let scan = scan(plan("udp:1000-1099", "", 7), &mut network);
-        let host = only(&scan);
-        assert_eq!(host.undecided, set("udp:1060"), "{name}");
-        assert_eq!(host.coverage.len(), 99, "{name}");
-        let (took, sent) = (network.time.now(), network.sent.len());
-        assert!(took < Duration::from_secs(most_seconds), "{name}: {took:?}");
-        assert!(sent < 1500, "{name}: {sent} probes");
+        // How many probes it takes is partly luck: whether an interval is learnt early.
+        for seed in 0..8 {
+            let mut network = Network::new(target(&open, Does::Closed, Some(limit)), 0.0, seed);
+            let scan = scan(plan("udp:1000-1099", "", seed), &mut network);
+            let host = only(&scan);
+            assert_eq!(host.undecided, set("udp:1060"), "{name} {seed}");
+            assert_eq!(host.coverage.len(), 99, "{name} {seed}");
+            let (took, sent) = (network.time.now(), network.sent.len());
+            assert!(took < Duration::from_secs(most_seconds), "{name}: {took:?}");
+            assert!(sent < 2000, "{name} {seed}: {sent} probes");
+        }
     }
 }
 
