@@ -9,6 +9,7 @@ mod connect;
 pub mod detect;
 mod drive;
 mod engine;
+mod error_queue;
 mod exclude;
 mod meters;
 mod parts;
@@ -21,7 +22,7 @@ mod settings;
 mod skipped;
 mod sockets;
 mod source_ports;
-pub mod udp;
+mod udp;
 mod wire;
 
 use std::time::Duration;

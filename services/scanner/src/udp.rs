@@ -26,18 +26,16 @@ mod wire;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-pub use crate::drive::{Clock, Monotonic};
-pub use crate::engine::{Pacer, Progress, Rates, Rejected};
-pub use crate::exclude::Exclusions;
-pub use crate::wire::WireError;
 pub use plan::{UdpPlan, UdpTarget};
-pub use portwatch_packet::Key;
 pub use report::{UdpHost, UdpScan};
 
 use engine::Engine;
 use sockets::UdpSockets;
 
-use crate::drive::drive;
+use crate::drive::{Clock, drive};
+use crate::engine::{Pacer, Progress};
+use crate::exclude::Exclusions;
+use crate::wire::WireError;
 
 /// Scans the UDP ports of `plan` until all is told, the deadline passes, or `watch` asks to stop.
 ///

@@ -1,8 +1,6 @@
 //! The wire of ordinary UDP sockets: for each family that is scanned, one socket for each lane. None is connected,
 //! so that one serves all hosts; the kernel chooses the ports and holds them.
 
-mod message;
-
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,8 +9,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::wire::{Event, LANES, Probe, Rejection};
 use crate::drive::Carrier;
+use crate::error_queue::{self, Ancillary, Message};
 use crate::wire::WireError;
-use message::{Ancillary, Message};
 
 /// Room for what comes in while this thread does something else; the kernel may give less.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -23,8 +21,6 @@ const LOOKED_AT: usize = 2048;
 const REPORTS: usize = 8;
 /// How many messages are taken from one socket before the others have their turn.
 const TURN: usize = 256;
-/// `ee_origin` of an error that came by ICMP, IPv4 and IPv6.
-const FROM_NETWORK: [u8; 2] = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6];
 
 /// One socket.
 #[derive(Debug)]
@@ -119,7 +115,7 @@ impl Carrier<Probe, Event> for UdpSockets {
         };
         let lanes: Vec<&Lane> = self.lanes.iter().flatten().collect();
         let sockets: Vec<&Socket> = lanes.iter().map(|lane| &lane.socket).collect();
-        let ready = message::wait(&sockets, wait).map_err(|source| WireError {
+        let ready = error_queue::wait(&sockets, wait).map_err(|source| WireError {
             attempted: "wait for answers on the UDP sockets".to_owned(),
             source,
         })?;
@@ -140,13 +136,13 @@ impl Lane {
     /// Takes what has come: first rejections, which also clears the socket's error, then answers.
     fn drain(&self, buffer: &mut [u8], ours: &[u16], events: &mut Vec<Event>) -> io::Result<()> {
         for _ in 0..TURN {
-            let Some(message) = message::receive_error(&self.socket, buffer)? else {
+            let Some(message) = error_queue::receive_error(&self.socket, buffer)? else {
                 break;
             };
             events.extend(self.rejection(&message, buffer));
         }
         for _ in 0..TURN {
-            match message::receive(&self.socket, buffer) {
+            match error_queue::receive(&self.socket, buffer) {
                 Ok(None) => break,
                 Ok(Some(message)) => events.extend(self.reply(&message, buffer, ours)),
                 // The next rejection, which is in the error queue.
@@ -159,7 +155,7 @@ impl Lane {
 
     fn rejection(&self, message: &Message, buffer: &[u8]) -> Option<Event> {
         let error = message.ancillary.error?;
-        if !FROM_NETWORK.contains(&error.origin) {
+        if !error.is_icmp() {
             return None;
         }
         Some(Event::Rejected(Rejection {
@@ -195,7 +191,8 @@ fn open(domain: Domain, any: IpAddr, number: u8) -> io::Result<Lane> {
     if domain == Domain::IPV6 {
         socket.set_only_v6(true)?;
     }
-    message::tell_details(&socket, domain == Domain::IPV6)?;
+    error_queue::keep_errors(&socket, domain == Domain::IPV6)?;
+    error_queue::tell_details(&socket, domain == Domain::IPV6)?;
     // Whatever the kernel permits will do.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind(&SocketAddr::new(any, 0).into())?;

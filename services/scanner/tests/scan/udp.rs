@@ -1,62 +1,57 @@
 //! UDP over real sockets: on loopback, and between two network namespaces with Linux's own limits on ICMP errors.
 
-mod namespaces;
+mod limited;
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::num::NonZeroU32;
-use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use portwatch_domain::ports::{Port, PortSet};
-use portwatch_domain::snapshot::{Answer, PortState, PortVerdict};
-use portwatch_scanner::Retries;
-use portwatch_scanner::udp::{
-    self, Clock as _, Exclusions, Key, Monotonic, Pacer, Rates, UdpHost, UdpPlan, UdpScan,
-    UdpTarget,
-};
+use portwatch_domain::snapshot::{Answer, HostReport, PortState, PortVerdict};
+use portwatch_scanner::{MethodSetting, Scan, Scanner, Settings};
+use tokio_util::sync::CancellationToken;
+
+use crate::jobs::{job, nothing};
+
+const RATE: u32 = 20_000;
 
 /// Scans these ports of these hosts, for two minutes at most.
-fn scan(hosts: &[&str], ports: PortSet, known_open: &PortSet) -> UdpScan {
-    scan_without(hosts, ports, known_open, &Exclusions::default())
+async fn scan(hosts: &[&str], ports: PortSet, known_open: &PortSet) -> Scan {
+    scan_without(hosts, ports, known_open, &[]).await
 }
 
-fn scan_without(
+async fn scan_without(
     hosts: &[&str],
     ports: PortSet,
     known_open: &PortSet,
-    exclusions: &Exclusions,
-) -> UdpScan {
-    let rate = NonZeroU32::new(20_000).unwrap();
-    let pacer = Pacer::new(Rates {
-        total: rate,
-        network: rate,
-        host: rate,
-    });
-    let clock = Monotonic::start();
-    let target = |ip: &&str| UdpTarget {
-        ip: ip.parse().unwrap(),
-        known_open: known_open.clone(),
+    exclude: &[&str],
+) -> Scan {
+    let mut settings = Settings {
+        method: MethodSetting::Connect,
+        ..Settings::default()
     };
-    let plan = UdpPlan {
-        hosts: hosts.iter().map(target).collect(),
-        ports,
-        rate: 20_000,
-        deadline: clock.now() + Duration::from_mins(2),
-        retries: Retries::Auto,
-        key: Key::new([7; 16]),
-        order: 7,
-    };
-    let mut watch = |_| ControlFlow::Continue(());
-    udp::scan(plan, Arc::new(pacer), &clock, exclusions, &mut watch).unwrap()
+    settings.permit_rate(RATE);
+    let target = |ip: &&str| (ip.parse().unwrap(), known_open.clone());
+    let hosts: Vec<_> = hosts.iter().map(target).collect();
+    let mut job = job(&hosts, ports);
+    job.rate = RATE;
+    job.exclude = exclude.iter().map(|net| net.parse().unwrap()).collect();
+    let scanner = Scanner::new(&settings).unwrap();
+    let scan = scanner.scan(&job, nothing, CancellationToken::new()).await;
+    scan.unwrap()
 }
 
-fn host<'a>(scan: &'a UdpScan, ip: &str) -> &'a UdpHost {
-    let ip: IpAddr = ip.parse().unwrap();
-    &scan.hosts.iter().find(|(seen, _)| *seen == ip).unwrap().1
+fn host<'a>(scan: &'a Scan, ip: &str) -> &'a HostReport {
+    let is = |report: &&HostReport| report.ip.to_string() == ip;
+    scan.hosts.iter().find(is).unwrap()
 }
 
-fn told(host: &UdpHost, port: u16) -> &PortVerdict {
+/// The ports that are open or filtered.
+fn undecided(scan: &Scan, ip: &str) -> PortSet {
+    let of = scan.undecided.iter().find(|(of, _)| of.to_string() == ip);
+    of.map_or_else(PortSet::empty, |(_, ports)| ports.clone())
+}
+
+fn told(host: &HostReport, port: u16) -> &PortVerdict {
     let port = Port::udp(port);
     host.ports
         .iter()
@@ -89,8 +84,8 @@ fn bound_anywhere() -> PortSet {
     ports.map(Port::udp).collect()
 }
 
-#[test]
-fn open_closed_and_silent_on_loopback() {
+#[tokio::test]
+async fn open_closed_and_silent_on_loopback() {
     for ip in ["127.0.0.1", "::1"] {
         let bind = || UdpSocket::bind(SocketAddr::new(ip.parse().unwrap(), 0));
         let Ok(answering) = bind() else {
@@ -104,7 +99,7 @@ fn open_closed_and_silent_on_loopback() {
             socket.send_to(b"here", from).unwrap();
         });
         let ports: PortSet = [open, quiet, closed].map(Port::udp).into_iter().collect();
-        let scan = scan(&[ip], ports.clone(), &ports);
+        let scan = scan(&[ip], ports.clone(), &ports).await;
         let host = host(&scan, ip);
         let verdict = told(host, open);
         assert_eq!(
@@ -120,26 +115,29 @@ fn open_closed_and_silent_on_loopback() {
         );
         assert!(verdict.evidence.probes >= 2, "known open: asked twice");
         assert!(verdict.evidence.ttl.is_some());
-        assert_eq!(host.undecided, [Port::udp(quiet)].into_iter().collect());
+        assert_eq!(
+            undecided(&scan, ip),
+            [Port::udp(quiet)].into_iter().collect()
+        );
     }
 }
 
-#[test]
-fn thousands_of_closed_ports_on_loopback_are_told_quickly() {
+#[tokio::test]
+async fn thousands_of_closed_ports_on_loopback_are_told_quickly() {
     let started = Instant::now();
     let ports: PortSet = "udp:15000-19999".parse().unwrap();
-    let scan = scan(&["127.0.0.9"], ports, &PortSet::empty());
+    let scan = scan(&["127.0.0.9"], ports, &PortSet::empty()).await;
     let host = host(&scan, "127.0.0.9");
-    let unexplained = host.undecided.difference(&bound_anywhere());
+    let unexplained = undecided(&scan, "127.0.0.9").difference(&bound_anywhere());
     assert!(unexplained.is_empty(), "{unexplained}");
     assert!(host.coverage.len() > 4900);
     assert!(started.elapsed() < Duration::from_secs(20));
 }
 
-#[test]
-fn the_sockets_of_the_scan_are_not_taken_for_answers() {
+#[tokio::test]
+async fn the_sockets_of_the_scan_are_not_taken_for_answers() {
     let ports: PortSet = "udp:32768-60999".parse().unwrap();
-    let scan = scan(&["127.0.0.1"], ports, &PortSet::empty());
+    let scan = scan(&["127.0.0.1"], ports, &PortSet::empty()).await;
     let open: Vec<_> = host(&scan, "127.0.0.1").ports.iter().collect();
     let bound = bound_anywhere();
     for verdict in open {
@@ -150,14 +148,13 @@ fn the_sockets_of_the_scan_are_not_taken_for_answers() {
     }
 }
 
-#[test]
-fn nothing_is_sent_to_what_is_excluded() {
+#[tokio::test]
+async fn nothing_is_sent_to_what_is_excluded() {
     let watched = UdpSocket::bind("127.0.0.8:0").unwrap();
     watched.set_nonblocking(true).unwrap();
     let ports = [Port::udp(port_of(&watched))].into_iter().collect();
-    let excluded = Exclusions::new(&["127.0.0.8/31".parse().unwrap()]);
-    let scan = scan_without(&["127.0.0.8"], ports, &PortSet::empty(), &excluded);
-    assert_eq!(host(&scan, "127.0.0.8").undecided.len(), 1);
+    let scan = scan_without(&["127.0.0.8"], ports, &PortSet::empty(), &["127.0.0.8/31"]).await;
+    assert_eq!((scan.probes, scan.undecided.len()), (0, 0));
     let error = watched.recv_from(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
 }

@@ -42,6 +42,22 @@ pub struct Output<W> {
     begun: bool,
 }
 
+/// How a scan ended.
+struct Ending<'a> {
+    run: &'a Run,
+    sums: &'a Sums,
+    /// Not everything was scanned.
+    stopped: bool,
+    at: Timestamp,
+}
+
+impl Ending<'_> {
+    /// How long the scan took, in seconds.
+    fn took(&self) -> f64 {
+        self.at.duration_since(self.run.started_at).as_secs_f64()
+    }
+}
+
 /// What was counted.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
@@ -107,11 +123,17 @@ impl<W: Write> Output<W> {
 
     /// Prints what comes after the last host; `stopped` if not everything was scanned.
     pub fn end(mut self, stopped: bool, at: Timestamp) -> io::Result<()> {
-        let (out, run, sums) = (&mut self.out, &self.run, &self.sums);
+        let out = &mut self.out;
+        let ending = Ending {
+            run: &self.run,
+            sums: &self.sums,
+            stopped,
+            at,
+        };
         match self.format {
-            Format::Table => table::end(out, run, sums, stopped, at)?,
-            Format::Ndjson => ndjson::end(out, run, sums, stopped, at)?,
-            Format::NmapXml => nmap_xml::end(out, run, sums, stopped, at)?,
+            Format::Table => table::end(out, &ending)?,
+            Format::Ndjson => ndjson::end(out, &ending)?,
+            Format::NmapXml => nmap_xml::end(out, &ending)?,
             Format::MasscanJson => masscan_json::end(out)?,
         }
         self.out.flush()

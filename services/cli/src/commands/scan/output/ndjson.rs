@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::super::seen::Seen;
+use super::Ending;
 use super::service_json::ServiceJson;
-use super::{Run, Sums};
 
 /// One open or filtered port.
 #[derive(Serialize)]
@@ -96,13 +96,8 @@ pub fn host(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
 }
 
 /// The summary.
-pub fn end(
-    out: &mut impl Write,
-    run: &Run,
-    sums: &Sums,
-    stopped: bool,
-    at: Timestamp,
-) -> io::Result<()> {
+pub fn end(out: &mut impl Write, ending: &Ending<'_>) -> io::Result<()> {
+    let (run, sums) = (ending.run, ending.sums);
     let summary = Summary {
         kind: "summary",
         method: run.method.as_str(),
@@ -114,9 +109,9 @@ pub fn end(
         open_or_filtered: sums.undecided,
         unknown: sums.unknown,
         probes: sums.probes,
-        complete: !stopped,
+        complete: !ending.stopped,
         started_at: run.started_at,
-        finished_at: at,
+        finished_at: ending.at,
     };
     serde_json::to_writer(&mut *out, &summary)?;
     writeln!(out)

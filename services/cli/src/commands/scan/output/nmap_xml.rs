@@ -14,7 +14,7 @@ use portwatch_domain::ports::Protocol;
 use portwatch_domain::snapshot::{Answer, HostState, Method, PortState};
 
 use super::super::seen::{Row, Seen};
-use super::{Run, Sums};
+use super::{Ending, Run, Sums};
 use escape::escaped;
 
 /// The version of the format.
@@ -198,17 +198,11 @@ const fn refused(method: Method) -> &'static str {
 }
 
 /// The end of the document.
-pub fn end(
-    out: &mut impl Write,
-    run: &Run,
-    sums: &Sums,
-    stopped: bool,
-    at: Timestamp,
-) -> io::Result<()> {
-    let (time, timestr) = (at.as_second(), words(at));
-    let elapsed = at.duration_since(run.started_at).as_secs_f64();
-    let Sums { hosts, up, .. } = *sums;
-    let exit = if stopped {
+pub fn end(out: &mut impl Write, ending: &Ending<'_>) -> io::Result<()> {
+    let (time, timestr) = (ending.at.as_second(), words(ending.at));
+    let elapsed = ending.took();
+    let Sums { hosts, up, .. } = *ending.sums;
+    let exit = if ending.stopped {
         "exit=\"error\" errormsg=\"stopped early: not everything was scanned\""
     } else {
         "exit=\"success\""

@@ -2,12 +2,11 @@
 
 use std::io::{self, Write};
 
-use jiff::Timestamp;
 use portwatch_domain::ports::service_name;
 use portwatch_domain::snapshot::{PortState, Service};
 
 use super::super::seen::{OPEN_OR_FILTERED, Row, Seen};
-use super::{Run, Sums};
+use super::{Ending, Sums};
 use crate::printable::printable;
 
 /// The open ports of a host; the head of the table before the first of all.
@@ -49,15 +48,13 @@ fn name_of<'a>(row: &Row<'a>) -> &'a str {
 }
 
 /// The last line.
-pub fn end(
-    out: &mut impl Write,
-    run: &Run,
-    sums: &Sums,
-    stopped: bool,
-    at: Timestamp,
-) -> io::Result<()> {
-    let took = at.duration_since(run.started_at).as_secs_f64();
-    let stopped = if stopped { "stopped early: " } else { "" };
+pub fn end(out: &mut impl Write, ending: &Ending<'_>) -> io::Result<()> {
+    let (took, sums) = (ending.took(), ending.sums);
+    let stopped = if ending.stopped {
+        "stopped early: "
+    } else {
+        ""
+    };
     let Sums {
         hosts,
         up,
@@ -76,7 +73,7 @@ pub fn end(
     } else {
         String::new()
     };
-    let method = run.method;
+    let method = ending.run.method;
     writeln!(
         out,
         "{stopped}{up} of {hosts} hosts answered; ports: {open} open, {closed} closed, {filtered} filtered{undecided}{unknown} ({took:.1} s, {method})"

@@ -1,12 +1,13 @@
-//! The system calls that no crate of ours wraps: receiving with ancillary data, also from the error queue, waiting
-//! for several sockets, and socket options.
+//! What the kernel keeps for a socket: messages with their ancillary data, and the ICMP errors in its error queue
+//! (`ip(7)`, `ipv6(7)`). These are the system calls that no crate of ours wraps: receiving, waiting for several
+//! sockets, and socket options.
 
 #![expect(unsafe_code, reason = "system calls; each block says why it is sound")]
 
 use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use libc::{
@@ -20,33 +21,46 @@ const CONTROL_BYTES: usize = 256;
 
 /// One message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// How many bytes of the buffer were filled.
-    pub(super) length: usize,
+    pub(crate) length: usize,
     /// The sender; in the error queue, where the rejected datagram was going.
-    pub(super) address: Option<SocketAddr>,
+    pub(crate) address: Option<SocketAddr>,
     /// What the kernel tells besides.
-    pub(super) ancillary: Ancillary,
+    pub(crate) ancillary: Ancillary,
 }
 
 /// What the kernel tells of a message beside its bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Ancillary {
+pub(crate) struct Ancillary {
     /// Time to live, or hop limit.
-    pub(super) ttl: Option<u8>,
+    pub(crate) ttl: Option<u8>,
     /// Our address that it came to.
-    pub(super) to: Option<IpAddr>,
+    pub(crate) to: Option<IpAddr>,
     /// Why it is in the error queue.
-    pub(super) error: Option<Rejected>,
+    pub(crate) error: Option<Rejected>,
 }
 
 /// `struct sock_extended_err` (`linux/errqueue.h`), and who sent the error.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rejected {
-    pub(super) origin: u8,
-    pub(super) kind: u8,
-    pub(super) code: u8,
-    pub(super) offender: Option<IpAddr>,
+pub(crate) struct Rejected {
+    origin: u8,
+    /// The type of the ICMP message.
+    pub(crate) kind: u8,
+    /// Its code.
+    pub(crate) code: u8,
+    /// Who sent it.
+    pub(crate) offender: Option<IpAddr>,
+}
+
+impl Rejected {
+    /// Whether it came by ICMP, of either version; otherwise this machine itself has found it.
+    pub(crate) const fn is_icmp(&self) -> bool {
+        matches!(
+            self.origin,
+            libc::SO_EE_ORIGIN_ICMP | libc::SO_EE_ORIGIN_ICMP6
+        )
+    }
 }
 
 /// Ancillary data must be aligned like its headers.
@@ -60,17 +74,20 @@ union Control {
 ///
 /// # Errors
 /// Also those that ICMP errors have left on the socket.
-pub(super) fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Option<Message>> {
+pub(crate) fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Option<Message>> {
     receive_message(socket, buffer, 0)
 }
 
 /// Takes one message from the error queue; `None` if it is empty.
-pub(super) fn receive_error(socket: &Socket, buffer: &mut [u8]) -> io::Result<Option<Message>> {
+pub(crate) fn receive_error(
+    socket: &impl AsRawFd,
+    buffer: &mut [u8],
+) -> io::Result<Option<Message>> {
     receive_message(socket, buffer, libc::MSG_ERRQUEUE)
 }
 
 fn receive_message(
-    socket: &Socket,
+    socket: &impl AsRawFd,
     buffer: &mut [u8],
     flags: c_int,
 ) -> io::Result<Option<Message>> {
@@ -198,7 +215,7 @@ fn address(name: &sockaddr_storage) -> Option<SocketAddr> {
 }
 
 /// Waits until one of the sockets has a message or an error, at most for `wait`; tells which have.
-pub(super) fn wait(sockets: &[&Socket], wait: Duration) -> io::Result<Vec<bool>> {
+pub(crate) fn wait(sockets: &[&Socket], wait: Duration) -> io::Result<Vec<bool>> {
     let mut polled: Vec<pollfd> = sockets
         .iter()
         .map(|socket| pollfd {
@@ -230,17 +247,22 @@ pub(super) fn wait(sockets: &[&Socket], wait: Duration) -> io::Result<Vec<bool>>
     Ok(polled.iter().map(|socket| socket.revents != 0).collect())
 }
 
-/// Makes the socket keep its ICMP errors (`ip(7)`, `ipv6(7)`), and tell hop limits and our addresses.
-pub(super) fn tell_details(socket: &Socket, is_ipv6: bool) -> io::Result<()> {
+/// Makes the socket keep the ICMP errors about what it sends.
+pub(crate) fn keep_errors(socket: &Socket, is_ipv6: bool) -> io::Result<()> {
+    if is_ipv6 {
+        switch_on(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
+    } else {
+        switch_on(socket, libc::IPPROTO_IP, libc::IP_RECVERR)
+    }
+}
+
+/// Makes the socket tell hop limits and our addresses with what comes in.
+pub(crate) fn tell_details(socket: &Socket, is_ipv6: bool) -> io::Result<()> {
     let (level, options) = if is_ipv6 {
         let details = [libc::IPV6_RECVHOPLIMIT, libc::IPV6_RECVPKTINFO];
-        (
-            libc::IPPROTO_IPV6,
-            [libc::IPV6_RECVERR, details[0], details[1]],
-        )
+        (libc::IPPROTO_IPV6, details)
     } else {
-        let details = [libc::IP_RECVTTL, libc::IP_PKTINFO];
-        (libc::IPPROTO_IP, [libc::IP_RECVERR, details[0], details[1]])
+        (libc::IPPROTO_IP, [libc::IP_RECVTTL, libc::IP_PKTINFO])
     };
     options
         .into_iter()
