@@ -126,14 +126,12 @@ impl Default for Settings {
 
 impl Settings {
     /// Raises every limit of this process to `pps` probes per second at least, for an operator who
-    /// asked for that rate on the command line.
+    /// asked for that rate on the command line. Those of networks and hosts, which hold a little of
+    /// their rate back, to a little more: the scan as a whole is held to `pps`.
     pub fn permit_rate(&mut self, pps: u32) {
-        for limit in [
-            &mut self.rate,
-            &mut self.rate_per_network,
-            &mut self.rate_per_host,
-        ] {
-            *limit = rate(pps).max(*limit);
+        self.rate = rate(pps).max(self.rate);
+        for limit in [&mut self.rate_per_network, &mut self.rate_per_host] {
+            *limit = rate(pps.saturating_add(pps / 8)).max(*limit);
         }
     }
 

@@ -189,14 +189,13 @@ impl Wire for Sockets {
         let mut taken = probes.len();
         for (place, probe) in probes.iter().enumerate() {
             match self.send_one(probe).map_err(|error| (fault(&error), error)) {
-                Ok(Put::Taken) => {}
                 Ok(Put::Full) | Err((Fault::Full, _)) => {
                     taken = place;
                     break;
                 }
                 // The socket's own room is taken by packets to next hops that have not said where they are, which
                 // may take seconds. The kernel would drop this one as well: that must not hold up all others.
-                Err((Fault::Stuck, _)) => {}
+                Ok(Put::Taken) | Err((Fault::Stuck, _)) => {}
                 Err((Fault::Refused, _)) => self.events.push(Event::Blocked(probe.flow)),
                 Err((Fault::Broken, source)) => {
                     let attempted =

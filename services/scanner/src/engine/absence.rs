@@ -45,7 +45,7 @@ impl Absence {
     pub(crate) fn is_shown(&self) -> bool {
         let over = self
             .period
-            .is_some_and(|(first, last)| last - first >= OVER);
+            .is_some_and(|(first, last)| last >= first + OVER);
         self.silences >= SILENCES && over
     }
 

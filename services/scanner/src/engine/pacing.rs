@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(passing(&pacer(10_000, 100, 100), &same_network), 1);
         assert_eq!(passing(&pacer(10_000, 100, 100), &same_prefix), 1);
         assert_eq!(passing(&pacer(10_000, 100, 100), &apart), 4);
-        assert_eq!(passing(&pacer(100, 100, 100), &apart), 1);
+        assert_eq!(passing(&pacer(10, 100, 100), &apart), 1);
     }
 
     #[test]
