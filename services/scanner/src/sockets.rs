@@ -3,6 +3,7 @@
 //! which serves everything, loopback and tunnels included. Answers come in through one ring for all of them.
 
 mod filter;
+mod kicker;
 mod mapping;
 mod raw_ipv4;
 mod raw_ipv6;
@@ -73,6 +74,17 @@ impl Sockets {
             followed: Instant::now(),
             events: Vec::new(),
         })
+    }
+
+    /// Whether frames are sent by a thread beside the one that makes them: for a scan that may send so fast that one
+    /// core does not suffice. They may then leave a little later than they were made.
+    pub(crate) fn send_beside(&mut self, beside: bool) -> Result<(), WireError> {
+        self.transmit
+            .send_beside(beside)
+            .map_err(|source| WireError {
+                attempted: "start a thread for frames".to_owned(),
+                source,
+            })
     }
 
     /// Hears answers to these source ports only; none without a range.
