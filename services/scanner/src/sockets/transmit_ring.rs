@@ -146,8 +146,17 @@ impl TransmitRing {
         self.waiting
     }
 
-    /// Gives up what waits: the interface is gone.
-    fn discard(&mut self) {
+    /// Where the frames that wait go to.
+    pub(super) fn interface(&self) -> u32 {
+        self.interface
+    }
+
+    /// Gives up what waits: the interface is gone, or nobody wants it any more.
+    pub(super) fn discard(&mut self) {
+        // The kernel must not look for frames meanwhile, or it and we would no longer agree on the next slot.
+        let kicker = self.kicker.take();
+        let beside = kicker.is_some();
+        drop(kicker);
         let mut slot = self.next;
         for _ in 0..SLOTS {
             slot = (slot + SLOTS - 1) % SLOTS;
@@ -158,6 +167,9 @@ impl TransmitRing {
             self.next = slot;
         }
         self.waiting = false;
+        if beside && self.send_beside(true).is_err() {
+            tracing::debug!("no second thread for frames: going on with one");
+        }
     }
 }
 
