@@ -46,7 +46,7 @@ async fn every_command_has_help() {
 }
 
 #[tokio::test]
-async fn a_scan_as_ndjson_has_a_line_per_open_port_and_a_summary() {
+async fn a_scan_as_ndjson_has_a_line_per_open_port_one_per_host_and_a_summary() {
     let listener = Listener::start(free_port()).await;
     let closed = free_port();
     let ports = format!("{},{closed}", listener.port());
@@ -56,7 +56,7 @@ async fn a_scan_as_ndjson_has_a_line_per_open_port_and_a_summary() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let [port, summary] = lines.as_slice() else {
+    let [port, host, summary] = lines.as_slice() else {
         panic!("{lines:#?}")
     };
     for (key, value) in [
@@ -73,6 +73,10 @@ async fn a_scan_as_ndjson_has_a_line_per_open_port_and_a_summary() {
         port["timestamp"].is_string() && port.get("ttl").is_some(),
         "{port:#}"
     );
+    assert_eq!(host["type"], "host");
+    assert_eq!(host["state"], "up");
+    assert_eq!(host["closed"], closed.to_string());
+    assert_eq!(host["unknown"], "");
     assert_eq!(summary["type"], "summary");
     assert_eq!(summary["open"], 1);
     listener.stop().await;
