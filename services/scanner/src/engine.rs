@@ -137,6 +137,8 @@ pub struct Engine {
     started: Moment,
     /// Not over before this: decoys are out.
     linger: Moment,
+    /// How many of them were not answered.
+    decoys: usize,
     progress: Progress,
 }
 
@@ -190,6 +192,7 @@ impl Engine {
             witnessed: (u32::MAX, 0),
             started: now,
             linger: now,
+            decoys: 0,
             progress: Progress {
                 total: pairs as u64,
                 ..Progress::default()

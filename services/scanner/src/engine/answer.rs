@@ -186,6 +186,10 @@ impl Engine {
         let state = &mut self.hosts[host as usize];
         let left = state.control_answered(slot, port);
         if self.places[usize::from(port)].is_none() {
+            self.decoys -= usize::from(left.is_some());
+            if self.decoys == 0 {
+                self.linger = now;
+            }
             if answer == Answer::SynAck && left.is_some() && state.decoy_opened() {
                 self.suspect(host);
             }

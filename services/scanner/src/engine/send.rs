@@ -13,6 +13,8 @@ use crate::wire::Probe;
 
 /// How many probes one call hands out at most.
 const BATCH: usize = 64;
+/// How long decoys are waited for: as long as a connection may take.
+const LONGEST_LINGER: Duration = Duration::from_secs(3);
 /// How soon to look again whether a window has room.
 const WINDOW_PAUSE: Duration = Duration::from_millis(1);
 
@@ -270,7 +272,8 @@ impl Engine {
                 (ATTEMPTS + self.transmit_control(now, host, port), port)
             }
             Attempt::Decoy(port) => {
-                self.linger = now + Duration::from_secs(1);
+                self.linger = now + LONGEST_LINGER;
+                self.decoys += 1;
                 (ATTEMPTS + self.transmit_control(now, host, port), port)
             }
             Attempt::Port(pair) => {
