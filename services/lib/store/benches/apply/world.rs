@@ -48,7 +48,7 @@ impl World {
     pub async fn unchanged(&mut self, differs: u16, long: Duration) -> (u32, Duration) {
         let (mut hosts, mut took) = (0, Duration::ZERO);
         while took < long {
-            let (of_run, of_time) = self.scan(differs, long - took).await;
+            let (of_run, of_time) = self.scan(differs, long.saturating_sub(took)).await;
             hosts += of_run;
             took += of_time;
         }

@@ -94,8 +94,8 @@ pub async fn an_earlier_confirmation_is_taken_back(store: Store) {
         &[report(ip(1), "")],
     );
     let decide = Box::new(|mut loaded: Loaded| {
-        let port = loaded.hosts[0].ports.get_mut(&Port::tcp(22)).unwrap();
-        port.last_seen = at(-1);
+        let ssh = loaded.hosts[0].ports.get_mut(&Port::tcp(22)).unwrap();
+        ssh.last_seen = at(-1);
         Decided {
             hosts: loaded.hosts,
             ..Decided::default()
