@@ -53,6 +53,8 @@ scenarios! {
     many_addresses: "many-addresses",
     firewall: "firewall",
     excluded: "excluded",
+    udp: "udp",
+    udp_lossy: "udp-lossy",
     rate_cap: "rate-cap",
     everything: "everything",
     interface_matrix_wire: "interface-matrix" over Wire,
@@ -67,6 +69,20 @@ scenarios! {
 #[ignore = "needs network namespaces: run ./tests/run"]
 fn plain_in_a_user_namespace() {
     lab::run("plain", None, PROGRAM, Some(Privilege::User));
+}
+
+#[test]
+#[ignore = "needs network namespaces: run ./tests/run"]
+fn a_packet_to_what_is_excluded_is_found() {
+    for faults in lab::run_without_exclusions("excluded", PROGRAM)
+        .into_iter()
+        .flatten()
+    {
+        let is_found = faults
+            .iter()
+            .any(|fault| fault.contains("which is excluded"));
+        assert!(is_found, "{faults:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! which serves everything, loopback and tunnels included. Answers come in through one ring for all of them.
 
 mod filter;
+mod kicker;
 mod mapping;
 mod raw_ipv4;
 mod raw_ipv6;
@@ -75,9 +76,22 @@ impl Sockets {
         })
     }
 
+    /// Whether frames are sent by a thread beside the one that makes them: for a scan that may send so fast that one
+    /// core does not suffice. They may then leave a little later than they were made.
+    pub(crate) fn send_beside(&mut self, beside: bool) -> Result<(), WireError> {
+        self.transmit
+            .send_beside(beside)
+            .map_err(|source| WireError {
+                attempted: "start a thread for frames".to_owned(),
+                source,
+            })
+    }
+
     /// Hears answers to these source ports only; none without a range.
     pub(crate) fn listen(&mut self, ports: Option<PortRange>) -> Result<(), WireError> {
         self.events.clear();
+        // Whatever a device has not taken by now belongs to a scan that is over.
+        self.transmit.discard();
         self.receive.listen(ports.map(filter::answers))
     }
 
@@ -144,6 +158,16 @@ impl Sockets {
                 self.events.push(Event::Source { host, addresses });
             }
         }
+        let used = |interface: u32| {
+            let templates = self.hosts.iter().filter_map(|(_, template)| *template);
+            templates
+                .filter_map(|place| self.templates.get(place as usize))
+                .any(|&(_, of, _)| of == interface)
+        };
+        if self.transmit.is_waiting() && !used(self.transmit.interface()) {
+            // It may have lost its carrier, and would hold up all others.
+            self.transmit.discard();
+        }
         Ok(())
     }
 
@@ -153,6 +177,7 @@ impl Sockets {
         let host = self.hosts.get_mut(probe.host as usize);
         if let Some((_, template)) = host
             && let Some(place) = *template
+            && !probe.by_kernel
         {
             let (path, interface, frame) = &mut self.templates[place as usize];
             let destination = probe.flow.addresses.destination();
@@ -194,7 +219,7 @@ impl Wire for Sockets {
                     break;
                 }
                 // The socket's own room is taken by packets to next hops that have not said where they are, which
-                // may take seconds. The kernel would drop this one as well: that must not hold up all others.
+                // may take seconds, or the way is gone and may come back. It must not hold up all others.
                 Ok(Put::Taken) | Err((Fault::Stuck, _)) => {}
                 Err((Fault::Refused, _)) => self.events.push(Event::Blocked(probe.flow)),
                 Err((Fault::Broken, source)) => {
@@ -249,7 +274,7 @@ fn broken(error: crate::route::RouteError) -> WireError {
 enum Fault {
     /// The device's queue is full: try again soon.
     Full,
-    /// The socket's queue is full.
+    /// The socket's queue is full, or there is no way now: the packet is lost, and another try may fare better.
     Stuck,
     /// This machine will not send it: a firewall rule, a route, an address that is not allowed.
     Refused,
@@ -260,19 +285,17 @@ enum Fault {
 fn fault(error: &io::Error) -> Fault {
     match error.raw_os_error() {
         Some(libc::ENOBUFS | libc::ENOMEM | libc::EINTR) => Fault::Full,
-        Some(libc::EAGAIN) => Fault::Stuck,
         Some(
-            libc::EPERM
-            | libc::EACCES
+            libc::EAGAIN
             | libc::EHOSTUNREACH
             | libc::ENETUNREACH
             | libc::EHOSTDOWN
             | libc::ENETDOWN
-            | libc::EADDRNOTAVAIL
-            | libc::EAFNOSUPPORT
-            | libc::EINVAL
-            | libc::EMSGSIZE,
-        ) => Fault::Refused,
+            | libc::EADDRNOTAVAIL,
+        ) => Fault::Stuck,
+        Some(libc::EPERM | libc::EACCES | libc::EAFNOSUPPORT | libc::EINVAL | libc::EMSGSIZE) => {
+            Fault::Refused
+        }
         _ => Fault::Broken,
     }
 }

@@ -12,6 +12,9 @@ pub struct Probe {
     pub host: u32,
     /// From where to where.
     pub flow: Flow,
+    /// The host has been silent for a while: the kernel should send this one, so that it notices if the next hop is
+    /// no longer where it was.
+    pub by_kernel: bool,
     /// Its sequence number: the cookie.
     pub sequence: u32,
 }

@@ -179,6 +179,7 @@ impl Carrier {
         }
         match seen {
             Seen::WhoHas(wanted, mac, ip) if is_played(wanted) => {
+                self.forbid(wanted);
                 if let Some(answer) = self.simulator.who_has(wanted, (mac, ip)) {
                     self.back.send_unharmed(now, answer);
                 }
@@ -205,6 +206,11 @@ impl Carrier {
             Seen::Ip(to) => to,
             _ => return,
         };
+        self.forbid(to);
+    }
+
+    /// Something is sent for this address, or to learn where it is.
+    fn forbid(&mut self, to: IpAddr) {
         if self.forbidden.contains(&to) && !self.report.trespasses.contains(&to) {
             self.report.trespasses.push(to);
         }

@@ -1,59 +1,25 @@
-//! Compares what a scan said with what is true.
+//! Compares what a scan said with what is true, port by port.
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-
-use serde::Deserialize;
 
 use super::address::{Family, host};
 use super::carry::Report;
-use super::scenario::{Host, Link, Scenario, Truth, Unreachable};
+use super::scenario::{Host, Link, Scenario};
+use super::truth::{Port, Truth};
+use said::{Said, Summary, Told, Verdict};
 
-/// One line of `--format ndjson`.
-#[derive(Debug, Deserialize)]
-struct Line {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    #[serde(flatten)]
-    rest: serde_json::Map<String, serde_json::Value>,
-}
-
-/// A port that was told.
-#[derive(Debug, Deserialize)]
-struct Row {
-    ip: IpAddr,
-    port: u16,
-    protocol: String,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Open,
-    Filtered,
-}
-
-#[derive(Debug, Deserialize)]
-struct Summary {
-    hosts: usize,
-    hosts_up: usize,
-    closed: usize,
-    unknown: usize,
-    complete: bool,
-}
+mod said;
 
 /// What is counted over all hosts.
 #[derive(Debug, Default)]
 struct Counts {
-    hosts: usize,
-    there: usize,
-    /// Ports that are closed, or rejected by their host, and of which no line tells.
-    may_be_closed: usize,
-    /// Ports that are not closed and of which no line tells: they must be unknown.
-    must_be_unknown: usize,
-    /// Ports of hosts of which nothing need be known.
-    unjudged: usize,
+    /// As a summary says it.
+    sums: Summary,
+    /// Hosts that say something.
+    heard: usize,
+    /// Ports without a verdict that could have one.
+    unknown: usize,
+    /// Ports that answer and are told silent.
     told_silent: usize,
 }
 
@@ -62,148 +28,163 @@ pub fn judge(
     scenario: &Scenario,
     family: Family,
     link: Link,
-    said: &str,
+    text: &str,
     wire: Option<&Report>,
 ) -> Vec<String> {
-    let (rows, summary) = match read(said) {
-        Ok(read) => read,
+    let mut faults = Vec::new();
+    let mut said = match Said::read(text, &mut faults) {
+        Ok(said) => said,
         Err(fault) => return vec![fault],
     };
-    let mut faults = Vec::new();
-    let mut told: HashMap<(IpAddr, u16), State> = HashMap::new();
-    for row in rows.iter().filter(|row| row.protocol == "tcp") {
-        if told.insert((row.ip, row.port), row.state).is_some() {
-            faults.push(format!("{} port {} is told twice", row.ip, row.port));
-        }
-    }
     let mut counts = Counts::default();
     for block in &scenario.host {
         for number in block.at.iter() {
             let ip = host(block.place(link), number, family);
-            let mut of_host = BTreeMap::new();
-            for port in scenario.scan.ports.iter() {
-                if let Some(state) = told.remove(&(ip, port)) {
-                    of_host.insert(port, state);
-                }
+            match said.hosts.remove(&ip) {
+                Some(_) if block.excluded => faults.push(format!("{ip} is excluded, and told")),
+                None if block.excluded => {}
+                Some(told) => judge_host(scenario, block, ip, told, &mut counts, &mut faults),
+                None => faults.push(format!("{ip} is not told")),
             }
-            judge_host(scenario, block, ip, &of_host, &mut counts, &mut faults);
         }
     }
     faults.extend(
-        told.keys()
-            .map(|(ip, port)| format!("{ip} port {port} was not asked for")),
+        said.hosts
+            .keys()
+            .map(|ip| format!("{ip} was not asked for")),
     );
-    judge_summary(scenario, &summary, &counts, &mut faults);
+    judge_sums(scenario, &said.summary, &counts, &mut faults);
     if let Some(report) = wire {
         judge_wire(scenario, report, &mut faults);
     }
     faults
 }
 
-fn read(said: &str) -> Result<(Vec<Row>, Summary), String> {
-    let mut rows = Vec::new();
-    let mut summary = None;
-    for text in said.lines() {
-        let wrong = |error: serde_json::Error| format!("{error} in {text}");
-        let line: Line = serde_json::from_str(text).map_err(wrong)?;
-        let rest = serde_json::Value::Object(line.rest);
-        match line.kind.as_deref() {
-            None | Some("port") => rows.push(serde_json::from_value(rest).map_err(wrong)?),
-            Some("summary") => summary = Some(serde_json::from_value(rest).map_err(wrong)?),
-            Some(_) => {}
-        }
-    }
-    Ok((rows, summary.ok_or("there is no summary")?))
-}
-
 fn judge_host(
     scenario: &Scenario,
     block: &Host,
     ip: IpAddr,
-    told: &BTreeMap<u16, State>,
+    mut told: Told,
     counts: &mut Counts,
     faults: &mut Vec<String>,
 ) {
-    if block.excluded {
-        faults.extend(
-            told.keys()
-                .map(|port| format!("{ip} is excluded, and port {port} told")),
-        );
-        return;
+    let is_heard = block.is_heard(&scenario.scan);
+    counts.sums.hosts += 1;
+    counts.sums.hosts_up += usize::from(told.state == "up");
+    counts.heard += usize::from(is_heard);
+    let is_false = match told.state.as_str() {
+        "up" => !is_heard,
+        "down" => is_heard,
+        "unknown" => false,
+        _ => true,
+    };
+    if is_false {
+        let truth = if is_heard { "something" } else { "nothing" };
+        faults.push(format!("{ip} is told {:?}, and says {truth}", told.state));
     }
-    counts.hosts += 1;
-    counts.there += usize::from(!block.gone);
-    let unjudged = block.gone || block.suspect;
-    for port in scenario.scan.ports.iter() {
+    if told.suspect != block.suspect {
+        let not = if told.suspect { "" } else { "not " };
+        faults.push(format!("{ip} is {not}told suspect"));
+    }
+    for port in scenario.scan.all() {
+        let Some(verdict) = told.ports.remove(&port) else {
+            faults.push(format!("{ip} {port:?} is not told"));
+            continue;
+        };
+        counts.sums.count(verdict);
         let truth = block.truth(port);
-        match (told.get(&port), truth) {
-            (Some(State::Open), Truth::Open) if !block.suspect => {}
-            (Some(State::Open), _) => {
-                faults.push(format!("{ip} port {port} is told open, and is {truth:?}"));
+        match weigh(port, truth, verdict) {
+            Weight::Right | Weight::Silent if !is_heard => faults.push(format!(
+                "{ip} {port:?} is told {verdict:?}, and its host says nothing"
+            )),
+            Weight::Right | Weight::Silent if block.suspect => {
+                faults.push(format!(
+                    "{ip} {port:?} is told {verdict:?}, and its host is suspect"
+                ));
             }
-            (Some(State::Filtered), Truth::Open | Truth::Closed) => counts.told_silent += 1,
-            (Some(State::Filtered), _) => {}
-            (None, _) if unjudged => counts.unjudged += 1,
-            // By `connect()`, that a host rejects a port looks the same as a RST.
-            (None, Truth::Closed | Truth::Rejected(Unreachable::Port)) => counts.may_be_closed += 1,
-            (None, _) => counts.must_be_unknown += 1,
+            Weight::Wrong => {
+                faults.push(format!(
+                    "{ip} {port:?} is told {verdict:?}, and is {truth:?}"
+                ));
+            }
+            Weight::Nothing => counts.unknown += usize::from(is_heard && !block.suspect),
+            Weight::Silent => counts.told_silent += 1,
+            Weight::Right => {}
         }
+    }
+    for (port, verdict) in told.ports {
+        counts.sums.count(verdict);
+        faults.push(format!("{ip} {port:?} was not asked for"));
     }
 }
 
-/// Closed ports have no lines of their own, only a number.
-fn judge_summary(
-    scenario: &Scenario,
-    summary: &Summary,
-    counts: &Counts,
-    faults: &mut Vec<String>,
-) {
-    let expect = &scenario.expect;
-    let mut check = |is_well: bool, what: String| {
-        if !is_well {
-            faults.push(what);
-        }
+/// How well a verdict agrees with the truth.
+enum Weight {
+    Right,
+    Wrong,
+    /// It says nothing, which is permitted so often.
+    Nothing,
+    /// It says that nothing was heard of a port that answers, which is permitted so often.
+    Silent,
+}
+
+fn weigh(port: Port, truth: Truth, verdict: Verdict) -> Weight {
+    // What a port is called that is as silent as one whose packets are dropped.
+    let silent = match port {
+        Port::Tcp(_) => Verdict::Filtered,
+        Port::Udp(_) => Verdict::OpenOrFiltered,
     };
-    let unknown = summary.unknown;
-    check(summary.complete, "the scan was cut short".into());
-    check(
-        summary.hosts == counts.hosts,
-        format!(
-            "{} hosts are told, {} were asked for",
-            summary.hosts, counts.hosts
+    match (truth, verdict) {
+        (_, Verdict::Unknown) => Weight::Nothing,
+        (Truth::Open, Verdict::Open)
+        | (Truth::Closed, Verdict::Closed)
+        | (Truth::Rejected(_), Verdict::Filtered) => Weight::Right,
+        (Truth::Silent, verdict) if verdict == silent => Weight::Right,
+        (Truth::Open | Truth::Closed | Truth::Rejected(_), verdict) if verdict == silent => {
+            Weight::Silent
+        }
+        _ => Weight::Wrong,
+    }
+}
+
+impl Summary {
+    fn count(&mut self, verdict: Verdict) {
+        let sum = match verdict {
+            Verdict::Open => &mut self.open,
+            Verdict::Closed => &mut self.closed,
+            Verdict::Filtered => &mut self.filtered,
+            Verdict::OpenOrFiltered => &mut self.open_or_filtered,
+            Verdict::Unknown => &mut self.unknown,
+        };
+        *sum += 1;
+    }
+}
+
+fn judge_sums(scenario: &Scenario, summary: &Summary, counts: &Counts, faults: &mut Vec<String>) {
+    let expect = &scenario.expect;
+    let sums = Summary {
+        complete: true,
+        ..counts.sums.clone()
+    };
+    if *summary != sums {
+        faults.push(format!("{summary:?} is told, and the lines make {sums:?}"));
+    }
+    let up = expect.hosts_up.unwrap_or(counts.heard);
+    if sums.hosts_up != up {
+        faults.push(format!("{} hosts are told up, {up} are", sums.hosts_up));
+    }
+    for (count, permitted, what) in [
+        (counts.unknown, expect.unknown, "unknown"),
+        (
+            counts.told_silent,
+            expect.told_silent,
+            "told silent though they answer",
         ),
-    );
-    let up = expect.hosts_up.unwrap_or(counts.there);
-    check(
-        summary.hosts_up == up,
-        format!("{} hosts are told up, {up} are", summary.hosts_up),
-    );
-    check(
-        summary.closed <= counts.may_be_closed,
-        format!(
-            "{} ports are told closed, at most {} are",
-            summary.closed, counts.may_be_closed
-        ),
-    );
-    check(
-        unknown >= counts.must_be_unknown,
-        format!(
-            "{} ports that are not closed are not told, and only {unknown} told unknown: the others are told closed",
-            counts.must_be_unknown
-        ),
-    );
-    let permitted = expect.unknown + counts.unjudged;
-    check(
-        unknown <= permitted,
-        format!("{unknown} ports are unknown, {permitted} may be"),
-    );
-    check(
-        counts.told_silent <= expect.told_silent,
-        format!(
-            "{} open or closed ports are told filtered, {} may be",
-            counts.told_silent, expect.told_silent
-        ),
-    );
+    ] {
+        if count > permitted {
+            faults.push(format!("{count} ports are {what}, {permitted} may be"));
+        }
+    }
 }
 
 fn judge_wire(scenario: &Scenario, report: &Report, faults: &mut Vec<String>) {

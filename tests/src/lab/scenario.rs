@@ -1,4 +1,4 @@
-//! What a scenario file may say. Every key is here; any other is an error that names file and key.
+//! What a scenario file may say. Every key is here or in [`Datagrams`]; any other is an error that names file and key.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::address::{Family, LAST_HOST, Place};
 use super::ports::Ports;
+use super::truth::Datagrams;
 
 /// One file of `tests/scenarios`.
 #[derive(Clone, Debug, Deserialize)]
@@ -157,9 +158,12 @@ pub struct Host {
     /// Given to the scan with `--exclude`; that a packet goes there is an error.
     #[serde(default)]
     pub excluded: bool,
-    /// May be left unjudged: no port of it is told, and all that are not told are permitted.
+    /// It must be told suspect, and none of its ports told.
     #[serde(default)]
     pub suspect: bool,
+    /// Its UDP ports.
+    #[serde(default)]
+    pub udp: Datagrams,
 }
 
 /// Who plays a host.
@@ -248,6 +252,9 @@ pub enum Tale {
 pub struct Scan {
     /// The ports, as in `--ports`, in numbers.
     pub ports: Ports,
+    /// UDP ports, as in `--udp`.
+    #[serde(default)]
+    pub udp: Ports,
     /// `--rate`: a number of packets per second.
     pub rate: u32,
     /// More arguments.
@@ -264,13 +271,13 @@ pub struct Scan {
 pub struct Expect {
     /// The scan must have ended by then, in seconds. A deadline, no measure of speed.
     pub within_s: f64,
-    /// The most ports without a verdict, on hosts that are there and not suspect.
+    /// The most ports without a verdict, on hosts that say anything and are not suspect.
     #[serde(default)]
     pub unknown: usize,
-    /// The most open or closed ports that are told filtered, because nothing was heard of them.
+    /// The most ports that are told silent (filtered; of UDP, open or filtered) though they answer.
     #[serde(default)]
     pub told_silent: usize,
-    /// How many hosts are told up; by default those that are there.
+    /// How many hosts are told up; by default those that say anything.
     pub hosts_up: Option<usize>,
     /// The most SYN packets in any 100 ms.
     pub most_per_100_ms: Option<usize>,
@@ -307,41 +314,7 @@ impl<'de> Deserialize<'de> for Numbers {
     }
 }
 
-/// What is true of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Truth {
-    /// Something listens there.
-    Open,
-    /// Nothing does, and the host says so.
-    Closed,
-    /// Nobody says anything.
-    Silent,
-    /// It is answered with a SYN-ACK, but nothing listens there.
-    Proxied,
-    /// It is answered with ICMP unreachable.
-    Rejected(Unreachable),
-}
-
 impl Host {
-    /// What is true of one of its ports.
-    pub fn truth(&self, port: u16) -> Truth {
-        let rejected = self
-            .rejected
-            .iter()
-            .find(|rejected| rejected.ports.contains(port));
-        if self.gone || self.silent.contains(port) {
-            Truth::Silent
-        } else if self.open.contains(port) {
-            Truth::Open
-        } else if self.proxied.contains(port) {
-            Truth::Proxied
-        } else if let Some(rejected) = rejected {
-            Truth::Rejected(rejected.code)
-        } else {
-            Truth::Closed
-        }
-    }
-
     /// Where it lives.
     pub fn place(&self, link: Link) -> Place {
         match (self.played_by, link) {
@@ -388,6 +361,9 @@ impl Scenario {
             if impossible {
                 return Err(format!("host {}: a kernel cannot play that", host.at.first));
             }
+        }
+        if simulates && !self.scan.udp.is_empty() {
+            return Err("only a kernel plays UDP: say played_by = \"kernel\"".into());
         }
         Ok(())
     }

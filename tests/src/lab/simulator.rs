@@ -14,7 +14,8 @@ use pnet_packet::tcp::TcpFlags;
 use super::address::{Family, Place, simulated, simulated_router};
 use super::frame::{self, Answer, Mac, Segment};
 use super::random::Random;
-use super::scenario::{AfterHandshake, Host, Link, Player, Scenario, Truth, Unreachable};
+use super::scenario::{AfterHandshake, Host, Link, Player, Scenario, Unreachable};
+use super::truth::{Port, Truth};
 
 /// The simulated hosts of a scenario.
 pub struct Simulator {
@@ -78,7 +79,7 @@ impl Simulator {
         if host.away.is_some_and(|[from, to]| (from..to).contains(&at)) {
             return Vec::new();
         }
-        let truth = host.truth(segment.to.1);
+        let truth = host.truth(Port::Tcp(segment.to.1));
         let mut answers = if segment.is_syn() {
             tales::told(&host, segment)
         } else {

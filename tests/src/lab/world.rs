@@ -155,6 +155,21 @@ impl World {
             );
             self.target().run("nft", &["-f", "-"], &table)?;
         }
+        if plan.family == Family::V6
+            && plan.link != Link::Loopback
+            && !plan.scenario.scan.udp.is_empty()
+        {
+            // To an address that is no interface's own, ICMPv6 errors would come from the router (RFC 4443 section
+            // 2.2), and a port is closed only if its host says so.
+            let mut lines = String::new();
+            for block in played.clone() {
+                for number in block.at.iter() {
+                    let ip = host(block.place(plan.link), number, plan.family);
+                    writeln!(lines, "address add {ip}/128 dev lo nodad").unwrap();
+                }
+            }
+            self.ip(self.target(), &lines)?;
+        }
         if played.count() > 0 {
             let place = if plan.link == Link::Loopback {
                 "loopback"
@@ -188,13 +203,17 @@ fn rules(plan: &Plan<'_>, block: &Host) -> String {
         format!("{ip} daddr {first}-{last}")
     };
     let mut rules = String::new();
-    let mut rule = |ports: &str, what: &str| {
-        writeln!(rules, "{to} tcp dport {{ {ports} }} {what}").unwrap();
+    let mut rule = |protocol: &str, ports: &str, what: &str| {
+        writeln!(rules, "{to} {protocol} dport {{ {ports} }} {what}").unwrap();
     };
-    if !block.silent.is_empty() {
-        rule(block.silent.text(), "drop");
+    for (protocol, silent) in [("tcp", &block.silent), ("udp", &block.udp.silent)] {
+        if !silent.is_empty() {
+            rule(protocol, silent.text(), "drop");
+        }
     }
-    for rejected in &block.rejected {
+    let tcp = block.rejected.iter().map(|rejected| ("tcp", rejected));
+    let udp = block.udp.rejected.iter().map(|rejected| ("udp", rejected));
+    for (protocol, rejected) in tcp.chain(udp) {
         let code = match (rejected.code, first.is_ipv4()) {
             (Unreachable::Net, true) => "net-unreachable",
             (Unreachable::Net, false) => "no-route",
@@ -204,6 +223,7 @@ fn rules(plan: &Plan<'_>, block: &Host) -> String {
             (Unreachable::Admin, _) => "admin-prohibited",
         };
         rule(
+            protocol,
             rejected.ports.text(),
             &format!("reject with {icmp} type {code}"),
         );

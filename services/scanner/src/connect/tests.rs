@@ -19,6 +19,7 @@ fn probe(destination: u16) -> Probe {
     let addresses = Addresses::new(LOCALHOST, LOCALHOST).unwrap();
     Probe {
         host: 0,
+        by_kernel: false,
         flow: Flow { addresses, ports },
         sequence: 1000,
     }

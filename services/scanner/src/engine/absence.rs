@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use super::Moment;
 
-/// So many silences, each this long after the one before, over this time.
-const SILENCES: u8 = 4;
+/// So many silences, each this long after the one before, over this time: longer than the kernel takes to notice that
+/// the host has another hardware address than before (some eleven seconds), as a machine that was rebuilt has.
+const SILENCES: u8 = 5;
 const APART: Duration = Duration::from_millis(900);
-const OVER: Duration = Duration::from_secs(6);
+const OVER: Duration = Duration::from_secs(14);
 /// When it is given up: the pause between the last attempts is longer than `OVER`.
 const MOST_ATTEMPTS: u8 = 12;
 
@@ -75,16 +76,18 @@ mod tests {
             absence.silent(at(sent));
         }
         assert!(!absence.is_shown());
-        absence.silent(at(5900));
+        for sent in [5000, 9000, 13_000] {
+            absence.silent(at(sent));
+        }
         assert!(!absence.is_shown(), "not long enough");
-        absence.silent(at(7000));
+        absence.silent(at(17_000));
         assert!(absence.is_shown());
 
         let mut burst = Absence::default();
         for sent in 0..800 {
             burst.silent(at(sent));
         }
-        burst.silent(at(7000));
+        burst.silent(at(17_000));
         assert!(!burst.is_shown(), "those of one moment are one");
     }
 

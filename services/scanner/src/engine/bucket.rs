@@ -11,7 +11,9 @@ pub(crate) const WINDOW: Duration = Duration::from_millis(100);
 /// How much may leave at once after a pause: what a millisecond brings, because threads sleep about that coarsely.
 const BURST: Duration = Duration::from_millis(1);
 /// How long a pause is made up for, where the window is watched.
-const CATCH_UP: Duration = Duration::from_millis(20);
+const CATCH_UP: Duration = Duration::from_millis(5);
+/// So much longer is the window that is watched: on its way, a packet may be late by about that.
+const JITTER: Duration = Duration::from_millis(1);
 /// For up to so many packets it is remembered when they passed.
 const MOST_REMEMBERED: usize = 1 << 14;
 
@@ -95,7 +97,9 @@ impl Bucket {
     pub(crate) fn next(&self, now: Moment) -> Moment {
         let next = self.pace.next(now, self.due);
         match self.passed.front() {
-            Some(&oldest) if Some(self.passed.len()) == self.share => next.max(oldest + WINDOW),
+            Some(&oldest) if Some(self.passed.len()) == self.share => {
+                next.max(oldest + WINDOW + JITTER)
+            }
             _ => next,
         }
     }

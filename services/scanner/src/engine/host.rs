@@ -1,5 +1,7 @@
 //! What the engine remembers of one host while it scans it.
 
+use std::time::Duration;
+
 use portwatch_domain::snapshot::Answer;
 use portwatch_packet::Addresses;
 
@@ -17,6 +19,9 @@ use super::slots::{SLOT, Slots};
 const DECOYS_FROM: u32 = 16;
 /// How many decoys answer *open* before the host is suspect. One can be a service that is really there.
 const DECOYS_OPEN: u32 = 2;
+
+/// After this long a silence of the host the way to it is checked, and as often.
+const CHECK_AFTER: Duration = Duration::from_secs(1);
 
 /// How well a port serves as a control: a closed one best, since no connection is opened half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +55,7 @@ pub(crate) struct Host {
     answered: Slots,
     control: Option<(Quality, u16)>,
     last_control: Option<Moment>,
+    last_check: Option<Moment>,
     /// The controls that are out, by source port; made with the first.
     controls: Option<Box<Controls>>,
     next_control: u8,
@@ -75,6 +81,7 @@ impl Host {
             answered: Slots::default(),
             control: None,
             last_control: None,
+            last_check: None,
             controls: None,
             next_control: 0,
             open: 0,
@@ -115,6 +122,18 @@ impl Host {
             .last_control
             .is_some_and(|at| now.saturating_sub(at) < SLOT);
         (self.up && !asked && !self.answered.any(now, now)).then_some(port)
+    }
+
+    /// Whether the probe that leaves at `now`, counted from the start of the scan, should go through the kernel: one
+    /// a second, while the host is silent.
+    pub(crate) fn checks_the_way(&mut self, now: Moment) -> bool {
+        let lately = now.saturating_sub(CHECK_AFTER);
+        let checked = self.last_check.is_some_and(|at| at > lately);
+        let checks = !checked && !self.answered.any(lately, now);
+        if checks {
+            self.last_check = Some(now);
+        }
+        checks
     }
 
     /// A control was asked for and will leave soon.

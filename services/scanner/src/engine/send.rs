@@ -290,9 +290,12 @@ impl Engine {
             },
         };
         let sequence = self.key(offset).sequence(&flow);
+        let since_start = self.since_start(now);
+        let repeated = (1..ATTEMPTS).contains(&offset);
         Some(Probe {
             host,
             flow,
+            by_kernel: repeated && self.hosts[host as usize].checks_the_way(since_start),
             sequence,
         })
     }

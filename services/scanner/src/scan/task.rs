@@ -28,6 +28,8 @@ use crate::wire::Wire;
 
 /// How often progress is told.
 const TELL: Duration = Duration::from_millis(100);
+/// From this rate on, frames are sent by a thread of their own: about what one core sends and makes.
+const SENT_BESIDE: u32 = 200_000;
 /// The name of a connection is its probe's source port, which no packet carries.
 const NAMES_FROM: u16 = 1;
 /// How many probes may be out before anything is known, for a scan that finds out how fast it may go.
@@ -176,7 +178,10 @@ impl Task {
         let ports = SourcePorts::hold()?;
         wire.listen(Some(ports.range()))?;
         let plan = self.plan(course, &sources, ports.range().first)?;
-        self.drive(wire, plan, course, progress)
+        wire.send_beside(self.job.rate >= SENT_BESIDE)?;
+        let scan = self.drive(wire, plan, course, progress);
+        wire.send_beside(false)?;
+        scan
     }
 
     fn lock_idle(&self) -> MutexGuard<'_, Vec<Sockets>> {

@@ -28,6 +28,7 @@ fn probe(ip: IpAddr, source: u16, destination: u16) -> Probe {
     let sequence = Key::new(KEY).sequence(&flow);
     Probe {
         host: 0,
+        by_kernel: false,
         flow,
         sequence,
     }
@@ -126,6 +127,7 @@ fn what_this_machine_refuses_to_send_is_told() {
     let addresses = Addresses::new(LOCALHOSTS[0], broadcast).unwrap();
     let refused = Probe {
         host: 0,
+        by_kernel: false,
         flow: Flow {
             addresses,
             ..probe(LOCALHOSTS[0], 40_000, 80).flow

@@ -7,6 +7,7 @@ use libc::{c_int, tpacket_req, tpacket2_hdr};
 use portwatch_packet::frame::FRAME_LEN;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::kicker::Kicker;
 use super::mapping::{self, Mapping};
 use crate::wire::WireError;
 
@@ -32,6 +33,8 @@ pub(super) struct TransmitRing {
     /// Where the frames that wait go to. One interface at a time.
     interface: u32,
     waiting: bool,
+    /// Sends beside this thread, while a scan is fast enough for that to pay.
+    kicker: Option<Kicker>,
 }
 
 /// What became of a frame.
@@ -77,7 +80,17 @@ impl TransmitRing {
             next: 0,
             interface: 0,
             waiting: false,
+            kicker: None,
         })
+    }
+
+    /// Whether to send on a thread beside this one, from now on.
+    pub(super) fn send_beside(&mut self, beside: bool) -> io::Result<()> {
+        self.kicker = None;
+        if beside {
+            self.kicker = Some(Kicker::start(self.socket.try_clone()?)?);
+        }
+        Ok(())
     }
 
     /// Puts a frame for this interface into the ring.
@@ -112,7 +125,11 @@ impl TransmitRing {
         if !self.waiting {
             return Ok(());
         }
-        if let Err(error) = mapping::kick(&self.socket, self.interface) {
+        let kicked = match &self.kicker {
+            Some(kicker) => kicker.kick(self.interface),
+            None => mapping::kick(&self.socket, self.interface),
+        };
+        if let Err(error) = kicked {
             let passing = [libc::ENOBUFS, libc::EAGAIN, libc::EINTR, libc::ENOMEM];
             if !passing.map(Some).contains(&error.raw_os_error()) {
                 self.discard();
@@ -129,8 +146,17 @@ impl TransmitRing {
         self.waiting
     }
 
-    /// Gives up what waits: the interface is gone.
-    fn discard(&mut self) {
+    /// Where the frames that wait go to.
+    pub(super) fn interface(&self) -> u32 {
+        self.interface
+    }
+
+    /// Gives up what waits: the interface is gone, or nobody wants it any more.
+    pub(super) fn discard(&mut self) {
+        // The kernel must not look for frames meanwhile, or it and we would no longer agree on the next slot.
+        let kicker = self.kicker.take();
+        let beside = kicker.is_some();
+        drop(kicker);
         let mut slot = self.next;
         for _ in 0..SLOTS {
             slot = (slot + SLOTS - 1) % SLOTS;
@@ -141,6 +167,9 @@ impl TransmitRing {
             self.next = slot;
         }
         self.waiting = false;
+        if beside && self.send_beside(true).is_err() {
+            tracing::debug!("no second thread for frames: going on with one");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::ffi::CString;
 use std::time::{Duration, Instant};
 
 use crate::Fault;
-use crate::kernel::{self, Ring};
+use crate::kernel::{self, Passing, Ring};
 use crate::rig::{DEVICE, SCANNER_MAC, TARGET_MAC};
 
 /// Ethernet, IPv4 and TCP without options.
@@ -16,10 +16,10 @@ const LENGTH: usize = 54;
 const BATCH: u32 = 256;
 
 /// Sends to every address of 198.18.0.0/16, port after port, for so long. The namespace must be one of the lab.
-pub fn send(seconds: u64) -> Result<(), Fault> {
+pub fn send(seconds: u64, passing: Passing) -> Result<(), Fault> {
     let device = CString::new(DEVICE)?;
     let frame = template();
-    let mut ring = Ring::open(kernel::interface(&device)?, &frame)?;
+    let mut ring = Ring::open(kernel::interface(&device)?, &frame, passing)?;
     let ip_sum = sum(&frame[14..34]);
     let tcp_sum = sum(&frame[34..54]) + sum(&frame[26..34]) + 6 + 20;
     let end = Instant::now() + Duration::from_secs(seconds.min(60));

@@ -78,19 +78,34 @@ const BLOCK: usize = 1 << 16;
 const FRAME: usize = size_of::<tpacket2_hdr>();
 const LENGTH: usize = 4;
 
+/// The length of `virtio_net_hdr`, and where it says how much of the frame the kernel copies.
+const OFFLOADS: usize = 10;
+const OFFLOADS_LENGTH: usize = 2;
+
+/// What the kernel does with a frame in the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing {
+    /// It hands out the memory of the ring, without a copy. A veth copies it then, into pages of its own.
+    Shared,
+    /// It copies the frame at once, into the packet's own memory: `PACKET_VNET_HDR` says how much.
+    Copied,
+}
+
 /// A transmit ring of which every slot holds a frame of the same length.
 pub struct Ring {
     socket: Socket,
     memory: NonNull<u8>,
     interface: c_int,
+    /// Where frames begin in their slots, and how long they are.
+    start: usize,
     frame: usize,
     next: usize,
 }
 
 impl Ring {
     /// Opens it for an interface and puts this frame into every slot. Needs `CAP_NET_RAW`.
-    pub fn open(interface: c_int, frame: &[u8]) -> io::Result<Self> {
-        if FRAME + frame.len() > SLOT {
+    pub fn open(interface: c_int, frame: &[u8], passing: Passing) -> io::Result<Self> {
+        if FRAME + OFFLOADS + frame.len() > SLOT {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let socket = Socket::new(
@@ -101,6 +116,13 @@ impl Ring {
         let version = libc::tpacket_versions::TPACKET_V2 as c_int;
         set(&socket, libc::PACKET_VERSION, &version)?;
         set(&socket, libc::PACKET_QDISC_BYPASS, &1)?;
+        let mut before = Vec::new();
+        if passing == Passing::Copied {
+            set(&socket, libc::PACKET_VNET_HDR, &1)?;
+            before.resize(OFFLOADS, 0);
+            let length = u16::try_from(frame.len()).map_err(io::Error::other)?;
+            before[OFFLOADS_LENGTH..][..2].copy_from_slice(&length.to_ne_bytes());
+        }
         socket.set_send_buffer_size(SLOTS * 1024)?;
         let request = tpacket_req {
             tp_block_size: small(BLOCK),
@@ -128,12 +150,14 @@ impl Ring {
             socket,
             memory,
             interface,
+            start: FRAME + before.len(),
             frame: frame.len(),
             next: 0,
         };
+        let whole = [&before, frame].concat();
         for slot in 0..SLOTS {
-            ring.write(slot * SLOT + LENGTH, &small(frame.len()).to_ne_bytes());
-            ring.write(slot * SLOT + FRAME, frame);
+            ring.write(slot * SLOT + LENGTH, &small(whole.len()).to_ne_bytes());
+            ring.write(slot * SLOT + FRAME, &whole);
         }
         Ok(ring)
     }
@@ -146,7 +170,7 @@ impl Ring {
         }
         for (place, bytes) in changes {
             if place + bytes.len() <= self.frame {
-                self.write(slot + FRAME + place, bytes);
+                self.write(slot + self.start + place, bytes);
             }
         }
         let request = libc::TP_STATUS_SEND_REQUEST;

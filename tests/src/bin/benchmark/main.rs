@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! benchmark [--rounds N] [--quick|--full] --out FILE --portwatch FILE --rustscan FILE WORK...
-//! benchmark hold | listen ADDRESS... | bare SECONDS      what it runs inside its namespaces
+//! benchmark hold | listen ADDRESS... | bare SECONDS [copied]      what it runs inside its namespaces
 //! ```
 
 mod bare;
@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use kernel::Passing;
 use portwatch_tests::lab::end_with_stdin;
 use report::Report;
 use tokio::net::{TcpListener, UdpSocket};
@@ -87,7 +88,13 @@ fn run(arguments: &[String]) -> Result<bool, Fault> {
         }
         Some((role, rest)) if role == "bare" => {
             let seconds = rest.first().ok_or("bare needs the seconds")?.parse()?;
-            bare::send(seconds)?;
+            let is_copied = rest.get(1).is_some_and(|passing| passing == "copied");
+            let passing = if is_copied {
+                Passing::Copied
+            } else {
+                Passing::Shared
+            };
+            bare::send(seconds, passing)?;
             Ok(true)
         }
         _ => measure(arguments),

@@ -42,7 +42,8 @@ pub struct Run {
     pub complained: String,
 }
 
-/// Runs a program in the scanner's place. It is interrupted (SIGINT) after `interrupt`, and again a second later.
+/// Runs a program in the scanner's place. It is interrupted (SIGINT) after `interrupt` and again a second later, and
+/// killed if it has not ended after three more.
 pub fn run(
     rig: &Rig,
     mut command: Command,
@@ -55,6 +56,8 @@ pub fn run(
         .stdin(Stdio::null())
         .stdout(File::create(&stdout)?)
         .stderr(File::create(&stderr)?);
+    // A child begins with the peak of its parent: it is set back to what is resident now (proc_pid_clear_refs(5)).
+    fs::write("/proc/self/clear_refs", "5")?;
     let load = load()?;
     let before = rig.counters()?;
     let began = Instant::now();
@@ -98,7 +101,10 @@ fn watch(
 ) -> Result<Vec<(f64, u64)>, String> {
     let began = Instant::now();
     let mut samples = Vec::new();
-    let mut interrupts = interrupt.map(|first| [first, first + Duration::from_secs(1)].to_vec());
+    let mut signals = interrupt.map_or_else(Vec::new, |first| {
+        let after = |seconds| first + Duration::from_secs(seconds);
+        vec![(after(4), "-KILL"), (after(1), "-INT"), (first, "-INT")]
+    });
     let mut patience = PATIENCE;
     loop {
         let counters = rig.counters().map_err(|error| error.to_string())?;
@@ -107,11 +113,8 @@ fn watch(
             return Ok(samples);
         }
         let now = began.elapsed();
-        if let Some(times) = &mut interrupts
-            && times.first().is_some_and(|time| now >= *time)
-        {
-            times.remove(0);
-            signal("-INT", pid);
+        if let Some((_, which)) = signals.pop_if(|(time, _)| now >= *time) {
+            signal(which, pid);
         }
         if now >= patience {
             signal("-KILL", pid);

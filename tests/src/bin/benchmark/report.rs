@@ -51,7 +51,7 @@ impl Report {
     }
 
     /// Takes a run.
-    pub fn add(&mut self, row: Row) -> Result<(), Fault> {
+    pub fn add(&mut self, mut row: Row) -> Result<(), Fault> {
         let run = &row.run;
         let line = json!({
             "work": row.work, "tool": row.tool, "round": row.round,
@@ -80,6 +80,8 @@ impl Report {
             let said = run.complained.lines().last().unwrap_or_default();
             eprintln!("{} failed: {said}", row.tool);
         }
+        // It can be long, and counts as memory of what is measured next.
+        (row.run.said, row.run.complained) = (String::new(), String::new());
         self.rows.push(row);
         Ok(())
     }
