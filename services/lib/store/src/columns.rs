@@ -3,6 +3,7 @@
 //! Times are kept to the microsecond, and so are durations; what is finer is cut off.
 
 mod change;
+mod confirmation;
 mod service;
 mod state;
 mod target;
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::ports::PortSet;
 
 pub(crate) use change::{ChangeColumns, PortPart};
+pub(crate) use confirmation::Confirmation;
 pub(crate) use state::{EvidenceColumns, HostColumns, PortColumns, assemble};
 pub(crate) use target::TargetColumns;
 

@@ -22,7 +22,8 @@ pub struct Outcome {
 ///
 /// Only covered ports that the target still watches can change. A port that was open changes on a
 /// verdict of its own, never on the summary of the rest, because only such verdicts are verified.
-/// The first conclusive verdict on a port is its baseline.
+/// The first conclusive verdict on a port is its baseline. A verdict that confirms what is known moves
+/// `last_seen` and nothing else; the evidence stays that of the transition.
 pub fn diff(
     target: &Target,
     before: HostRecord,
@@ -130,12 +131,12 @@ fn port_transition(
         return Some(port_change(target, host, verdict, before, at));
     };
     record.last_seen = record.last_seen.max(at);
-    record.evidence = verdict.evidence;
     remember_service(record, verdict, before);
     if before == verdict.state {
         return None;
     }
     record.state = verdict.state;
+    record.evidence = verdict.evidence;
     record.since = at;
     record.transition += 1;
     Some(port_change(target, host, verdict, before, at))

@@ -17,11 +17,11 @@ pub struct PortRecord {
     pub since: Timestamp,
     /// When it was first found open.
     pub first_seen: Timestamp,
-    /// When a scan last confirmed the state.
+    /// When a scan that covered the port last confirmed the state.
     pub last_seen: Timestamp,
     /// How many transitions it has had, the baseline included.
     pub transition: u64,
-    /// The evidence for the state.
+    /// The evidence of the last transition: why the state is what it is, not what confirmed it since.
     pub evidence: Evidence,
     /// What listened there when it was last asked, while the port is open.
     pub service: Option<Service>,

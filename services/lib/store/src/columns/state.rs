@@ -9,7 +9,7 @@ use portwatch_domain::change::{HostRecord, PortRecord};
 use portwatch_domain::ports::Port;
 use portwatch_domain::snapshot::Evidence;
 
-use super::{Unreadable, cut, number, parse, port_set, service, signed};
+use super::{Confirmation, Unreadable, cut, number, parse, port_set, service, signed};
 
 /// A row of `hosts`, without its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) struct HostColumns {
     pub(crate) last_run: i64,
     pub(crate) transition: i64,
     pub(crate) baseline: String,
+    pub(crate) confirmed_at: Option<Timestamp>,
+    pub(crate) left_behind: String,
 }
 
 /// A row of `ports`, without its target.
@@ -76,6 +78,7 @@ impl EvidenceColumns {
 
 impl From<&HostRecord> for HostColumns {
     fn from(host: &HostRecord) -> Self {
+        let confirmation = Confirmation::of(&host.ports);
         Self {
             ip: host.ip,
             name: host.name.clone(),
@@ -86,6 +89,8 @@ impl From<&HostRecord> for HostColumns {
             last_run: signed(host.last_run),
             transition: signed(host.transition),
             baseline: host.baseline.to_string(),
+            confirmed_at: confirmation.at(),
+            left_behind: confirmation.left_behind(),
         }
     }
 }
@@ -152,13 +157,18 @@ pub(crate) fn assemble(
 ) -> Result<BTreeMap<IpAddr, HostRecord>, Unreadable> {
     let mut records = BTreeMap::new();
     for host in hosts {
-        records.insert(host.ip, host.record()?);
+        let confirmation = Confirmation::read(host.confirmed_at, &host.left_behind)?;
+        records.insert(host.ip, (host.record()?, confirmation));
     }
     for row in ports {
-        if let Some(host) = records.get_mut(&row.ip) {
-            let (port, record) = row.record()?;
+        if let Some((host, confirmation)) = records.get_mut(&row.ip) {
+            let (port, mut record) = row.record()?;
+            record.last_seen = confirmation.last_seen(port, record.last_seen);
             host.ports.insert(port, record);
         }
     }
-    Ok(records)
+    Ok(records
+        .into_iter()
+        .map(|(ip, (host, _))| (ip, host))
+        .collect())
 }

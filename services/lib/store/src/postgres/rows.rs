@@ -38,22 +38,33 @@ pub(super) fn host(row: &Row) -> Result<HostColumns, Error> {
         last_run: row.try_get("last_run")?,
         transition: row.try_get("transition")?,
         baseline: row.try_get("baseline")?,
+        confirmed_at: row.try_get("confirmed_at")?,
+        left_behind: row.try_get("left_behind")?,
     })
 }
+
+/// The columns of `ports` that [`port`] reads, by their places: of these rows there are most.
+pub(super) const PORT: &str = "ip, protocol, port, state, since, first_seen, last_seen, transition, \
+     answer, ttl, rtt_us, probes, service";
 
 /// A row of `ports`.
 pub(super) fn port(row: &Row) -> Result<PortColumns, Error> {
     Ok(PortColumns {
-        ip: row.try_get("ip")?,
-        protocol: row.try_get("protocol")?,
-        port: row.try_get("port")?,
-        state: row.try_get("state")?,
-        since: row.try_get("since")?,
-        first_seen: row.try_get("first_seen")?,
-        last_seen: row.try_get("last_seen")?,
-        transition: row.try_get("transition")?,
-        evidence: evidence(row)?,
-        service: row.try_get("service")?,
+        ip: row.try_get(0)?,
+        protocol: row.try_get(1)?,
+        port: row.try_get(2)?,
+        state: row.try_get(3)?,
+        since: row.try_get(4)?,
+        first_seen: row.try_get(5)?,
+        last_seen: row.try_get(6)?,
+        transition: row.try_get(7)?,
+        evidence: EvidenceColumns {
+            answer: row.try_get(8)?,
+            ttl: row.try_get(9)?,
+            rtt_us: row.try_get(10)?,
+            probes: row.try_get(11)?,
+        },
+        service: row.try_get(12)?,
     })
 }
 

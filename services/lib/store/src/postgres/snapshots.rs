@@ -42,9 +42,8 @@ impl Snapshots for Postgres {
             let hosts = transaction
                 .prepare_cached("SELECT * FROM hosts WHERE target_id = $1")
                 .await?;
-            let ports = transaction
-                .prepare_cached("SELECT * FROM ports WHERE target_id = $1")
-                .await?;
+            let ports = format!("SELECT {} FROM ports WHERE target_id = $1", rows::PORT);
+            let ports = transaction.prepare_cached(&ports).await?;
             let hosts = transaction.query(&hosts, &[&target.0]).await?;
             let ports = transaction.query(&ports, &[&target.0]).await?;
             let hosts = hosts.iter().map(rows::host).collect::<Result<_, _>>()?;
@@ -83,6 +82,10 @@ async fn apply(
     if !is_new(transaction, part, now).await? {
         return Ok(Applied::Duplicate);
     }
+    let ports = format!(
+        "SELECT {} FROM ports WHERE target_id = $1 AND ip = ANY($2)",
+        rows::PORT
+    );
     let (hosts, ports) = tokio::try_join!(
         of_hosts(
             transaction,
@@ -90,12 +93,7 @@ async fn apply(
             part,
             rows::host
         ),
-        of_hosts(
-            transaction,
-            "SELECT * FROM ports WHERE target_id = $1 AND ip = ANY($2)",
-            part,
-            rows::port
-        )
+        of_hosts(transaction, &ports, part, rows::port)
     )?;
     let stored = assemble(hosts, &ports)?;
     let hosts = delta::in_order(&stored, &part.hosts);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use portwatch_domain::change::HostRecord;
+use portwatch_domain::change::{HostRecord, PortRecord};
 use portwatch_domain::ports::Port;
 
 use super::{Decide, Decided, Loaded};
@@ -61,7 +61,7 @@ pub(crate) fn delta(
         }
         for (&port, record) in &after.ports {
             let known = before.and_then(|before| before.ports.get(&port));
-            if known != Some(record) {
+            if known.is_none_or(|known| is_written(known, record)) {
                 delta.ports.push(PortColumns::new(after.ip, port, record));
             }
         }
@@ -70,4 +70,21 @@ pub(crate) fn delta(
         delta.gone.extend(gone.map(|&port| (after.ip, port)));
     }
     Ok(delta)
+}
+
+/// Whether the port's own row must be written. A later confirmation alone stands in the host's row; an
+/// earlier one could not be told from it.
+fn is_written(before: &PortRecord, after: &PortRecord) -> bool {
+    let PortRecord {
+        state,
+        since,
+        first_seen,
+        last_seen,
+        transition,
+        evidence,
+        service,
+    } = before;
+    after.last_seen < *last_seen
+        || (state, since, first_seen) != (&after.state, &after.since, &after.first_seen)
+        || (transition, evidence, service) != (&after.transition, &after.evidence, &after.service)
 }

@@ -100,6 +100,8 @@ pub(super) fn host(row: &Row<'_>) -> rusqlite::Result<HostColumns> {
         last_run: row.get("last_run")?,
         transition: row.get("transition")?,
         baseline: row.get("baseline")?,
+        confirmed_at: optional_time(row, "confirmed_at")?,
+        left_behind: row.get("left_behind")?,
     })
 }
 

@@ -185,11 +185,13 @@ fn save_host(
     target: TargetId,
     host: &HostColumns,
 ) -> Result<(), Problem> {
-    let sql = "INSERT INTO hosts VALUES (:target, :ip, :name, :state, :suspect, :since, :last_seen, \
-         :last_run, :transition, :baseline) ON CONFLICT DO UPDATE SET name = excluded.name, \
+    let sql = "INSERT INTO hosts (target_id, ip, name, state, suspect, since, last_seen, last_run, \
+         transition, baseline, confirmed_at, left_behind) VALUES (:target, :ip, :name, :state, :suspect, :since, :last_seen, \
+         :last_run, :transition, :baseline, :confirmed_at, :left_behind) ON CONFLICT DO UPDATE SET name = excluded.name, \
          state = excluded.state, suspect = excluded.suspect, since = excluded.since, \
          last_seen = excluded.last_seen, last_run = excluded.last_run, \
-         transition = excluded.transition, baseline = excluded.baseline";
+         transition = excluded.transition, baseline = excluded.baseline, \
+         confirmed_at = excluded.confirmed_at, left_behind = excluded.left_behind";
     transaction.prepare_cached(sql)?.execute(named_params! {
         ":target": target.0.as_bytes(),
         ":ip": host.ip.to_string(),
@@ -201,6 +203,8 @@ fn save_host(
         ":last_run": host.last_run,
         ":transition": host.transition,
         ":baseline": host.baseline,
+        ":confirmed_at": host.confirmed_at.map(jiff::Timestamp::as_microsecond),
+        ":left_behind": host.left_behind,
     })?;
     Ok(())
 }

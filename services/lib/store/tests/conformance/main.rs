@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod callers;
+mod confirmation;
 mod databases;
 mod jobs;
 mod notifications;
@@ -74,6 +75,9 @@ on_both! {
         a_part_that_comes_many_times_at_once_is_applied_once,
         the_parts_of_one_target_are_all_applied,
         runs_in_any_order_end_in_the_newest;
+    confirmation:
+        each_port_keeps_its_own_last_confirmation,
+        an_earlier_confirmation_is_taken_back;
     outbox:
         messages_come_by_topic_and_age,
         a_leased_message_is_not_claimed_again,

@@ -60,6 +60,58 @@ proptest! {
     }
 
     #[test]
+    fn what_no_change_tells_of_a_port_stays_but_for_its_last_confirmation(scans in scans()) {
+        for (_, _, before, outcome) in apply(&scans) {
+            let told: PortSet = outcome.changes.iter().filter_map(|change| match change.transition {
+                Transition::Port { port, .. } => Some(port),
+                Transition::Host { .. } => None,
+            }).collect();
+            let untold = outcome.after.ports.iter().filter(|(port, _)| !told.contains(**port));
+            for (port, after) in untold {
+                let mut before = before.ports[port].clone();
+                prop_assert!(before.last_seen <= after.last_seen, "{port}");
+                before.last_seen = after.last_seen;
+                prop_assert_eq!(&before, after);
+            }
+        }
+    }
+
+    #[test]
+    fn the_evidence_of_a_port_is_that_of_its_last_transition(scans in scans()) {
+        let mut told = BTreeMap::new();
+        for (_, _, _, outcome) in apply(&scans) {
+            for change in &outcome.changes {
+                if let Transition::Port { port, evidence, .. } = change.transition {
+                    told.insert(port, evidence);
+                }
+            }
+            let kept = outcome.after.ports.iter().map(|(&port, record)| (port, record.evidence));
+            prop_assert_eq!(&told, &kept.collect::<BTreeMap<_, _>>());
+        }
+    }
+
+    #[test]
+    fn a_port_was_last_seen_when_a_scan_that_covered_it_found_its_state(scans in scans()) {
+        let mut seen = BTreeMap::new();
+        for (target, report, _, outcome) in apply(&scans) {
+            let at = at(i64::try_from(outcome.after.last_run).unwrap() * 10);
+            let covered = report.coverage.intersection(&target.ports);
+            for (&port, record) in &outcome.after.ports {
+                let verdict = report.ports.iter().find(|verdict| verdict.port == port);
+                let found = match verdict {
+                    Some(verdict) => verdict.state,
+                    None if report.filtered.contains(port) => PortState::Filtered,
+                    None => PortState::Closed,
+                };
+                if covered.contains(port) && found == record.state {
+                    seen.insert(port, at);
+                }
+                prop_assert_eq!(Some(&record.last_seen), seen.get(&port), "{}", port);
+            }
+        }
+    }
+
+    #[test]
     fn before_is_what_was_known(scans in scans()) {
         for (_, _, before, outcome) in apply(&scans) {
             for change in &outcome.changes {

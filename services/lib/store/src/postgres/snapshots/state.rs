@@ -10,11 +10,12 @@ use crate::columns::{HostColumns, PortColumns};
 use crate::snapshots::delta::Delta;
 
 const SAVE_HOSTS: &str = "INSERT INTO hosts (target_id, ip, name, state, suspect, since, last_seen, \
-     last_run, transition, baseline) SELECT $1, r.* FROM unnest($2::inet[], $3::text[], $4::text[], \
-     $5::boolean[], $6::timestamptz[], $7::timestamptz[], $8::bigint[], $9::bigint[], $10::text[]) r \
-     ON CONFLICT (target_id, ip) DO UPDATE SET name = excluded.name, state = excluded.state, \
+     last_run, transition, baseline, confirmed_at, left_behind) SELECT $1, r.* FROM unnest($2::inet[], $3::text[], $4::text[], \
+     $5::boolean[], $6::timestamptz[], $7::timestamptz[], $8::bigint[], $9::bigint[], $10::text[], \
+     $11::timestamptz[], $12::text[]) r ON CONFLICT (target_id, ip) DO UPDATE SET name = excluded.name, state = excluded.state, \
      suspect = excluded.suspect, since = excluded.since, last_seen = excluded.last_seen, \
-     last_run = excluded.last_run, transition = excluded.transition, baseline = excluded.baseline";
+     last_run = excluded.last_run, transition = excluded.transition, baseline = excluded.baseline, \
+     confirmed_at = excluded.confirmed_at, left_behind = excluded.left_behind";
 
 const SAVE_PORTS: &str = "INSERT INTO ports (target_id, ip, protocol, port, state, since, \
      first_seen, last_seen, transition, answer, ttl, rtt_us, probes, service) SELECT $1, r.* \
@@ -79,6 +80,8 @@ async fn save_hosts(
                 &column(hosts, |host| host.last_run),
                 &column(hosts, |host| host.transition),
                 &column(hosts, |host| &host.baseline),
+                &column(hosts, |host| host.confirmed_at),
+                &column(hosts, |host| &host.left_behind),
             ],
         )
         .await?;

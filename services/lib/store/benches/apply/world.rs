@@ -1,0 +1,193 @@
+//! Two targets whose hosts never change, and one differ for each.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use portwatch_domain::change::diff::diff;
+use portwatch_domain::job::JobId;
+use portwatch_domain::ports::{Port, PortSet};
+use portwatch_domain::snapshot::{
+    Answer, Evidence, HostReport, HostState, PART_HOSTS, PortState, PortVerdict,
+};
+use portwatch_domain::target::{Switches, Target, TargetId, Zone};
+use portwatch_store::Store;
+use portwatch_store::jobs::{JobRow, NewRun};
+use portwatch_store::snapshots::{Applied, Decide, Decided, SnapshotPart};
+use tokio::task::JoinSet;
+
+/// Open ports of each host.
+pub const PORTS: u16 = 50;
+const HOSTS: u16 = 2048;
+const SOURCE: &str = "bench";
+const INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+
+pub struct World {
+    store: Store,
+    targets: Vec<Target>,
+    now: Timestamp,
+}
+
+impl World {
+    /// Two targets, scanned once.
+    pub async fn make(store: Store) -> Self {
+        let targets = [18, 19].map(target).to_vec();
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        store.sync_targets(SOURCE, &targets, now).await.unwrap();
+        let mut world = Self {
+            store,
+            targets,
+            now,
+        };
+        world.scan(2, Duration::MAX).await;
+        world
+    }
+
+    /// Applies scans that find what is known, with so many differs, each on a target of its own, for so
+    /// long: how many snapshots of hosts they applied, and in what time.
+    pub async fn unchanged(&mut self, differs: u16, long: Duration) -> (u32, Duration) {
+        let (mut hosts, mut took) = (0, Duration::ZERO);
+        while took < long {
+            let (of_run, of_time) = self.scan(differs, long.saturating_sub(took)).await;
+            hosts += of_run;
+            took += of_time;
+        }
+        (hosts, took)
+    }
+
+    /// One run of each target, of which the first so many are applied, at once.
+    async fn scan(&mut self, differs: u16, long: Duration) -> (u32, Duration) {
+        let runs = self.start().await;
+        let begun = Instant::now();
+        let mut at_work = JoinSet::new();
+        for (target, run) in self.targets.iter().zip(runs).take(differs.into()) {
+            let (store, target, now) = (self.store.clone(), target.clone(), self.now);
+            at_work.spawn(async move { apply(&store, &target, run, now, begun, long).await });
+        }
+        let hosts = at_work.join_all().await.into_iter().sum();
+        (hosts, begun.elapsed())
+    }
+
+    /// Makes the next run of each target, with one job; the runs' numbers.
+    async fn start(&mut self) -> Vec<u64> {
+        self.now += INTERVAL;
+        let lease = SignedDuration::from_secs(30);
+        let due = self.store.claim_due(self.now, 2, lease).await.unwrap();
+        assert_eq!(due.len(), 2);
+        let mut runs = Vec::new();
+        for target in &self.targets {
+            let due = due.iter().find(|due| due.target.id == target.id).unwrap();
+            let job = JobRow {
+                id: JobId::derive(target.id, due.run, 0),
+                parts: u32::from(HOSTS) / 32,
+                deadline: self.now + SignedDuration::from_secs(60),
+            };
+            let run = NewRun {
+                target: target.id,
+                slot: due.slot,
+                run: due.run,
+                next_slot: self.now + INTERVAL,
+                now: self.now,
+                jobs: vec![job],
+                outbox: Vec::new(),
+            };
+            assert!(self.store.save_run(run).await.unwrap());
+            runs.push(due.run);
+        }
+        runs
+    }
+}
+
+fn target(network: u8) -> Target {
+    let name = format!("198.{network}.0.0/16");
+    Target {
+        id: TargetId::derive(SOURCE, &name),
+        addresses: vec![name.parse().unwrap()],
+        name,
+        group: "default".to_owned(),
+        zone: Zone::default(),
+        exclude: Vec::new(),
+        ports: "1-1000".parse().unwrap(),
+        expected: None,
+        interval: INTERVAL,
+        rate: 1000,
+        switches: Switches::default(),
+    }
+}
+
+/// Applies the parts of a run one after the other, for so long at most; the hosts in them.
+async fn apply(
+    store: &Store,
+    target: &Target,
+    run: u64,
+    now: Timestamp,
+    begun: Instant,
+    long: Duration,
+) -> u32 {
+    let network = if target.name.starts_with("198.18") {
+        18
+    } else {
+        19
+    };
+    let mut applied = 0;
+    for (number, first) in (0..HOSTS).step_by(PART_HOSTS).enumerate() {
+        if begun.elapsed() > long {
+            break;
+        }
+        let hosts = first..first + u16::try_from(PART_HOSTS).unwrap();
+        let reports: Vec<_> = hosts.map(|host| report(network, host)).collect();
+        let part = SnapshotPart {
+            job: JobId::derive(target.id, run, 0),
+            part: u32::try_from(number).unwrap(),
+            target: target.id,
+            hosts: reports.iter().map(|report| report.ip).collect(),
+            now,
+        };
+        applied += u32::try_from(reports.len()).unwrap();
+        let outcome = store.apply_snapshot(part, decide(reports, run, now)).await;
+        assert_eq!(outcome.unwrap(), Applied::Applied);
+    }
+    applied
+}
+
+/// A host that is up, with every twentieth port of 1 to 1000 open.
+fn report(network: u8, host: u16) -> HostReport {
+    let [high, low] = host.to_be_bytes();
+    let ip = IpAddr::V4(Ipv4Addr::new(198, network, high, low));
+    let open = |number: u16| PortVerdict {
+        port: Port::tcp(number * 20),
+        state: PortState::Open,
+        evidence: Evidence {
+            answer: Answer::SynAck,
+            ttl: Some(64),
+            rtt: Some(Duration::from_micros(300)),
+            probes: 1,
+        },
+        service: None,
+    };
+    HostReport {
+        state: HostState::Up,
+        coverage: "1-1000".parse().unwrap(),
+        ports: (1..=PORTS).map(open).collect(),
+        filtered: PortSet::empty(),
+        ..HostReport::unknown(ip, None)
+    }
+}
+
+/// What the differ does with reports in which nothing is news.
+fn decide(reports: Vec<HostReport>, run: u64, at: Timestamp) -> Decide {
+    Box::new(move |loaded| {
+        let mut decided = Decided::default();
+        for (report, record) in reports.iter().zip(loaded.hosts) {
+            let outcome = diff(&loaded.target, record, report, run, at);
+            assert!(!outcome.stale);
+            let changes = outcome
+                .changes
+                .into_iter()
+                .map(|change| (report.ip, change));
+            decided.history.extend(changes);
+            decided.hosts.push(outcome.after);
+        }
+        decided
+    })
+}
