@@ -1,14 +1,15 @@
-//! Version 1 of the change: what one part of a snapshot changed of one host.
+//! Version 1 of the change: what one part of a snapshot changed of one host, or what became of a target or a zone.
+
+mod transition;
 
 use jiff::Timestamp;
 use portwatch_domain::change::{
-    Change, ChangeId, ChangeKind, HostChanges, MAX_CHANGES_TOLD, Transition,
+    About, Change, ChangeId, ChangeKind, Changes, MAX_CHANGES_TOLD, Severity,
 };
 use portwatch_domain::job::JobId;
 use portwatch_domain::notification::words;
-use portwatch_domain::ports::{Port, Protocol, service_name};
-use portwatch_domain::snapshot::{HostState, PortState, Service};
-use portwatch_domain::target::TargetId;
+use portwatch_domain::ports::Protocol;
+use portwatch_domain::target::{TargetId, TargetRef, Zone};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -19,12 +20,18 @@ use crate::service::ServiceWire;
 use crate::snapshot::NonZeroPort;
 use crate::text::{HostName, Ip, Text};
 
+/// With `ip` about a host, without it but with a target about that, else about a zone.
 #[derive(Serialize, Deserialize)]
-pub struct HostChangesWire {
-    pub target: TargetWire,
+pub struct ChangesWire {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Text<Zone>>,
     pub host: String,
-    pub ip: Text<Ip>,
-    pub job: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Text<Ip>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<Uuid>,
     pub notify: bool,
     pub changes: Vec<ChangeWire>,
 }
@@ -34,6 +41,9 @@ pub struct TargetWire {
     id: Uuid,
     name: String,
     group: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
+    zone: Text<Zone>,
 }
 
 /// One change. It stands by itself for a receiver that takes the list apart, and so repeats what is
@@ -42,18 +52,23 @@ pub struct TargetWire {
 pub struct ChangeWire {
     change_id: Uuid,
     kind: Text<ChangeKind>,
-    #[serde(skip_deserializing)]
-    target: String,
+    severity: Text<Severity>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    quiet: bool,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
     #[serde(skip_deserializing)]
     host: String,
-    #[serde(skip_deserializing)]
-    ip: String,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    ip: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     protocol: Option<Text<Protocol>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<NonZeroPort>,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Text<HostName>>,
     before: String,
     after: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,58 +77,47 @@ pub struct ChangeWire {
     evidence: Option<EvidenceWire>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detected: Option<ServiceWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detected_before: Option<ServiceWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scanned_at: Option<Timestamp>,
     at: Timestamp,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
 
 impl ChangeWire {
-    fn new(of: &HostChanges, change: &Change) -> Self {
+    fn new(of: &Changes, change: &Change) -> Self {
         let mut wire = Self {
             change_id: change.id.0,
             kind: Text(change.kind()),
-            target: of.target_name.clone(),
-            host: of.host(),
-            ip: of.ip.to_string(),
+            severity: Text(change.severity),
+            quiet: change.quiet,
+            target: of.target().map(|target| target.name.clone()),
+            host: of.subject(),
+            ip: of.ip().map(|ip| ip.to_string()),
             protocol: None,
             port: None,
             service: None,
+            name: None,
             before: String::new(),
             after: String::new(),
             expected: None,
             evidence: None,
             detected: None,
+            detected_before: None,
+            scanned_at: None,
             at: change.at,
             text: None,
         };
-        match &change.transition {
-            Transition::Host { before, after, .. } => {
-                (wire.before, wire.after) = (before.to_string(), after.to_string());
-            }
-            Transition::Port {
-                port,
-                before,
-                after,
-                evidence,
-                expected,
-                service,
-            } => {
-                wire.protocol = Some(Text(port.protocol));
-                wire.port = Some(NonZeroPort(port.number));
-                wire.service = Some(service_name(*port).unwrap_or("unknown").to_owned());
-                (wire.before, wire.after) = (before.to_string(), after.to_string());
-                wire.expected = Some(*expected);
-                wire.evidence = Some(evidence.into());
-                wire.detected = service.as_ref().map(ServiceWire::from);
-            }
-        }
+        wire.write(&change.transition);
         wire
     }
 
     /// With the sentence for people, which a notification carries.
-    fn with_text(of: &HostChanges, change: &Change) -> Self {
+    fn with_text(of: &Changes, change: &Change) -> Self {
         Self {
-            text: Some(words::sentence(&of.host(), change)),
+            text: Some(words::sentence(&of.subject(), change)),
             ..Self::new(of, change)
         }
     }
@@ -123,92 +127,48 @@ impl TryFrom<ChangeWire> for Change {
     type Error = Misfit;
 
     fn try_from(wire: ChangeWire) -> Result<Self, Misfit> {
-        let (id, at, kind) = (ChangeId(wire.change_id), wire.at, wire.kind.0);
-        let transition = match kind {
-            ChangeKind::HostUp | ChangeKind::HostDown | ChangeKind::HostSuspect => {
-                host_transition(&wire, kind)?
-            }
-            ChangeKind::PortOpened | ChangeKind::PortClosed | ChangeKind::PortFiltered => {
-                port_transition(wire)?
-            }
+        let found = wire.kind.0;
+        let change = Self {
+            id: ChangeId(wire.change_id),
+            severity: wire.severity.0,
+            quiet: wire.quiet,
+            at: wire.at,
+            transition: wire.read()?,
         };
-        let change = Self { id, transition, at };
         let expected = change.kind();
-        if kind == expected {
+        if found == expected {
             Ok(change)
         } else {
-            let found = kind;
             Err(Misfit::new("kind", Problem::Kind { found, expected }))
         }
     }
 }
 
-fn host_transition(wire: &ChangeWire, kind: ChangeKind) -> Result<Transition, Misfit> {
-    for (name, is_there) in [
-        ("protocol", wire.protocol.is_some()),
-        ("port", wire.port.is_some()),
-        ("expected", wire.expected.is_some()),
-        ("evidence", wire.evidence.is_some()),
-        ("detected", wire.detected.is_some()),
-    ] {
-        if is_there {
-            return Err(Misfit::new(name, Problem::HostHas));
+impl TargetWire {
+    fn new(target: &TargetRef) -> Self {
+        Self {
+            id: target.id.0,
+            name: target.name.clone(),
+            group: target.group.clone(),
+            tags: target.tags.clone(),
+            zone: Text(target.zone.clone()),
         }
     }
-    let before: HostState = state("before", &wire.before)?;
-    let after: HostState = state("after", &wire.after)?;
-    let suspect = kind == ChangeKind::HostSuspect;
-    if after == HostState::Unknown {
-        return Err(Misfit::new("after", Problem::Unknown));
+
+    fn read(self) -> TargetRef {
+        TargetRef {
+            id: TargetId(self.id),
+            name: self.name,
+            group: self.group,
+            tags: self.tags,
+            zone: self.zone.0,
+        }
     }
-    // A host can become suspect while it stays up.
-    if before == after && !suspect {
-        return Err(Misfit::new("after", Problem::Unchanged));
-    }
-    Ok(Transition::Host {
-        before,
-        after,
-        suspect,
-    })
 }
 
-fn port_transition(wire: ChangeWire) -> Result<Transition, Misfit> {
-    let missing = |name: &str| Misfit::new(name, Problem::PortOnly);
-    let protocol = wire.protocol.ok_or_else(|| missing("protocol"))?.0;
-    let number = wire.port.ok_or_else(|| missing("port"))?.0;
-    let before: PortState = state("before", &wire.before)?;
-    let after: PortState = state("after", &wire.after)?;
-    if after == PortState::Unknown {
-        return Err(Misfit::new("after", Problem::Unknown));
-    }
-    if before == after {
-        return Err(Misfit::new("after", Problem::Unchanged));
-    }
-    if wire.detected.is_some() && after != PortState::Open {
-        return Err(Misfit::new("detected", Problem::NotOpen));
-    }
-    let evidence = wire.evidence.ok_or_else(|| missing("evidence"))?;
-    let service = wire.detected.map(Service::try_from).transpose();
-    Ok(Transition::Port {
-        port: Port { protocol, number },
-        before,
-        after,
-        evidence: evidence.try_into()?,
-        expected: wire.expected.ok_or_else(|| missing("expected"))?,
-        service: service.map_err(|misfit: Misfit| misfit.below("detected"))?,
-    })
-}
-
-fn state<T>(field: &str, word: &str) -> Result<T, Misfit>
-where
-    T: std::str::FromStr<Err = portwatch_domain::spelling::UnknownWord>,
-{
-    word.parse().map_err(|error| Misfit::new(field, error))
-}
-
-impl HostChangesWire {
+impl ChangesWire {
     /// The changes, each with its sentence for people.
-    pub fn with_text(of: &HostChanges) -> Self {
+    pub fn with_text(of: &Changes) -> Self {
         let mut wire = Self::from(of);
         let changes = of.changes.iter();
         wire.changes = changes
@@ -216,38 +176,54 @@ impl HostChangesWire {
             .collect();
         wire
     }
+
+    fn about(&mut self) -> Result<About, Misfit> {
+        let host = std::mem::take(&mut self.host);
+        match (self.target.take(), self.ip.take(), self.zone.take()) {
+            (Some(target), Some(ip), None) => {
+                let ip = ip.0.0;
+                let name = if host == ip.to_string() {
+                    None
+                } else {
+                    let name: Result<HostName, _> = host.parse();
+                    Some(
+                        name.map_err(|_| Misfit::new("host", Problem::Host(host)))?
+                            .0,
+                    )
+                };
+                let target = target.read();
+                Ok(About::Host { target, ip, name })
+            }
+            (Some(target), None, None) => Ok(About::Target(target.read())),
+            (None, None, Some(zone)) => Ok(About::Zone(zone.0)),
+            _ => Err(Misfit::new("target", Problem::About)),
+        }
+    }
 }
 
-impl From<&HostChanges> for HostChangesWire {
-    fn from(of: &HostChanges) -> Self {
+impl From<&Changes> for ChangesWire {
+    fn from(of: &Changes) -> Self {
         let changes = of.changes.iter();
         Self {
-            target: TargetWire {
-                id: of.target.0,
-                name: of.target_name.clone(),
-                group: of.group.clone(),
+            target: of.target().map(TargetWire::new),
+            zone: match &of.about {
+                About::Zone(zone) => Some(Text(zone.clone())),
+                About::Host { .. } | About::Target(_) => None,
             },
-            host: of.host(),
-            ip: Text(Ip(of.ip)),
-            job: of.job.0,
+            host: of.subject(),
+            ip: of.ip().map(|ip| Text(Ip(ip))),
+            job: of.job.map(|job| job.0),
             notify: of.notify,
             changes: changes.map(|change| ChangeWire::new(of, change)).collect(),
         }
     }
 }
 
-impl TryFrom<HostChangesWire> for HostChanges {
+impl TryFrom<ChangesWire> for Changes {
     type Error = Misfit;
 
-    fn try_from(wire: HostChangesWire) -> Result<Self, Misfit> {
-        let ip = wire.ip.0.0;
-        let host_name = if wire.host == ip.to_string() {
-            None
-        } else {
-            let name: Result<HostName, _> = wire.host.parse();
-            let name = name.map_err(|_| Misfit::new("host", Problem::Host(wire.host)))?;
-            Some(name.0)
-        };
+    fn try_from(mut wire: ChangesWire) -> Result<Self, Misfit> {
+        let about = wire.about()?;
         let (found, most) = (wire.changes.len(), MAX_CHANGES_TOLD);
         if found == 0 {
             return Err(Misfit::new("changes", Problem::Empty));
@@ -262,36 +238,36 @@ impl TryFrom<HostChangesWire> for HostChanges {
                 .map_err(|misfit: Misfit| misfit.below(&outer))
         });
         Ok(Self {
-            target: TargetId(wire.target.id),
-            target_name: wire.target.name,
-            group: wire.target.group,
+            about,
             notify: wire.notify,
-            job: JobId(wire.job),
-            ip,
-            host_name,
+            job: wire.job.map(JobId),
             changes: changes.collect::<Result<_, _>>()?,
         })
     }
 }
 
-impl OnWire for HostChanges {
-    type Wire = HostChangesWire;
+impl OnWire for Changes {
+    type Wire = ChangesWire;
 
-    fn to_wire(&self) -> HostChangesWire {
+    fn to_wire(&self) -> ChangesWire {
         self.into()
     }
 
-    fn from_wire(wire: HostChangesWire) -> Result<Self, Misfit> {
+    fn from_wire(wire: ChangesWire) -> Result<Self, Misfit> {
         wire.try_into()
     }
 }
 
-impl Message for HostChanges {
+impl Message for Changes {
     const TYPE: &'static str = "io.portwatch.change.v1";
     const SCHEMA: &'static str = "urn:portwatch:schema:change:v1";
 
-    /// The target's id and the host's address.
+    /// The target's id and the host's address; the target's id; or the zone.
     fn subject(&self) -> String {
-        format!("{}/{}", self.target, self.ip)
+        match &self.about {
+            About::Host { target, ip, .. } => format!("{}/{ip}", target.id),
+            About::Target(target) => target.id.to_string(),
+            About::Zone(zone) => zone.to_string(),
+        }
     }
 }

@@ -134,12 +134,18 @@ pub enum Problem {
     /// The name of a service without how it is known, or the other way round.
     #[error("belongs to a name, and a name has one")]
     NameSource,
-    /// A field that only changes of ports have is missing.
-    #[error("is missing: changes of ports have one")]
-    PortOnly,
-    /// A field that only changes of ports have.
-    #[error("does not belong to a change of a host")]
-    HostHas,
+    /// A field that a change of this kind has.
+    #[error("is missing")]
+    Missing,
+    /// A field that changes of this kind do not have.
+    #[error("does not belong to a change of the kind {0}")]
+    Surplus(ChangeKind),
+    /// Neither a host of a target, nor a target, nor a zone.
+    #[error("give a target and an ip, a target alone, or a zone alone")]
+    About,
+    /// Not an address.
+    #[error(transparent)]
+    Ip(#[from] crate::text::IpError),
     /// What listens on a port that is not open.
     #[error("belongs to a port that is open")]
     NotOpen,

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use portwatch_domain::notification::{Notification, words};
+use portwatch_domain::target::Zone;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::change::{ChangeWire, HostChangesWire, TargetWire};
+use crate::change::{ChangeWire, ChangesWire, TargetWire};
 use crate::envelope::{Message, OnWire};
 use crate::error::{EncodeError, Misfit};
 use crate::text::{Ip, Text};
@@ -17,29 +18,36 @@ pub struct NotificationWire {
     created_at: Timestamp,
     #[serde(skip_deserializing)]
     summary: String,
-    target: TargetWire,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<TargetWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<Text<Zone>>,
     host: String,
-    ip: Text<Ip>,
-    job: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<Text<Ip>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<Uuid>,
     notify: bool,
     changes: Vec<ChangeWire>,
 }
 
 impl From<&Notification> for NotificationWire {
     fn from(notification: &Notification) -> Self {
-        let HostChangesWire {
+        let ChangesWire {
             target,
+            zone,
             host,
             ip,
             job,
             notify,
             changes,
-        } = HostChangesWire::with_text(&notification.changes);
+        } = ChangesWire::with_text(&notification.changes);
         Self {
             notification_id: notification.id,
             created_at: notification.created_at,
             summary: words::summary(&notification.changes),
             target,
+            zone,
             host,
             ip,
             job,
@@ -58,14 +66,16 @@ impl TryFrom<NotificationWire> for Notification {
             created_at,
             summary: _,
             target,
+            zone,
             host,
             ip,
             job,
             notify,
             changes,
         } = wire;
-        let changes = HostChangesWire {
+        let changes = ChangesWire {
             target,
+            zone,
             host,
             ip,
             job,
@@ -96,9 +106,9 @@ impl Message for Notification {
     const TYPE: &'static str = "io.portwatch.notification.v1";
     const SCHEMA: &'static str = "urn:portwatch:schema:notification:v1";
 
-    /// The target's id and the host's address.
+    /// That of its changes.
     fn subject(&self) -> String {
-        format!("{}/{}", self.changes.target, self.changes.ip)
+        Message::subject(&self.changes)
     }
 }
 

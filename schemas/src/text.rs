@@ -52,7 +52,7 @@ impl FromStr for Ports {
 pub struct Ip(pub IpAddr);
 
 /// Why a text is no address.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum IpError {
     /// Not an address at all.
     #[error("{0:?} is not an IP address")]

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use portwatch_bus::{HandlerError, Received, Route};
 use portwatch_domain::change::diff::{Outcome, diff};
-use portwatch_domain::change::{Change, HostChanges, told_together};
+use portwatch_domain::change::{About, Change, Changes, told_together};
 use portwatch_domain::snapshot::{HostReport, Snapshot};
 use portwatch_domain::target::Target;
 use portwatch_schemas::{Meta, TraceParent, encode};
@@ -116,7 +116,7 @@ fn news(
     snapshot: &Snapshot,
     report: &HostReport,
     outcome: &Outcome,
-) -> Vec<HostChanges> {
+) -> Vec<Changes> {
     let changes: Vec<Change> = outcome
         .changes
         .iter()
@@ -129,20 +129,20 @@ fn news(
     }
     told_together(&changes)
         .into_iter()
-        .map(|chunk| HostChanges {
-            target: target.id,
-            target_name: target.name.clone(),
-            group: target.group.clone(),
+        .map(|chunk| Changes {
+            about: About::Host {
+                target: target.reference(),
+                ip: report.ip,
+                name: report.name.clone(),
+            },
             notify: target.switches.notify,
-            job: snapshot.job,
-            ip: report.ip,
-            host_name: report.name.clone(),
+            job: Some(snapshot.job),
             changes: chunk.to_vec(),
         })
         .collect()
 }
 
-fn message(news: &HostChanges, trace: TraceParent, now: Timestamp) -> Option<OutboxMessage> {
+fn message(news: &Changes, trace: TraceParent, now: Timestamp) -> Option<OutboxMessage> {
     let meta = Meta {
         id: news.id(),
         source: "/portwatch/differ".to_owned(),
@@ -157,7 +157,7 @@ fn message(news: &HostChanges, trace: TraceParent, now: Timestamp) -> Option<Out
             body,
         }),
         Err(error) => {
-            tracing::error!(host = %news.ip, %error, "changes are in the history, but cannot be told");
+            tracing::error!(host = news.subject(), %error, "changes are in the history, but cannot be told");
             None
         }
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portwatch_bus::{Bus, BusError, Consumer, Received, Route};
-use portwatch_domain::change::HostChanges;
+use portwatch_domain::change::Changes;
 use portwatch_store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -52,8 +52,7 @@ pub async fn run(
         concurrency: settings.concurrency,
         grace: GRACE,
     };
-    let handler =
-        |received: Received<HostChanges>| record::record(&deps, &wake, &shutdown, received);
+    let handler = |received: Received<Changes>| record::record(&deps, &wake, &shutdown, received);
     let (ended, ()) = tokio::join!(
         consumer.run(handler, shutdown.clone()),
         deliver::run(&deps, settings, &wake, &shutdown),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use portwatch_bus::{HandlerError, Received};
-use portwatch_domain::change::HostChanges;
+use portwatch_domain::change::Changes;
 use portwatch_domain::notification::Notification;
 use portwatch_schemas::{Meta, encode};
 use portwatch_store::notifications::{NewDelivery, NewNotification};
@@ -19,7 +19,7 @@ pub(crate) async fn record(
     deps: &Deps,
     wake: &Notify,
     shutdown: &CancellationToken,
-    received: Received<HostChanges>,
+    received: Received<Changes>,
 ) -> Result<(), HandlerError> {
     let Received {
         meta,

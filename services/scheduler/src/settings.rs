@@ -2,7 +2,9 @@
 
 use jiff::SignedDuration;
 use portwatch_domain::ports::PortSet;
-use portwatch_domain::target::{Address, IpRange, Switches, Target, TargetError, TargetId, Zone};
+use portwatch_domain::target::{
+    Address, Confirm, IpRange, Schedule, Switches, Target, TargetError, TargetId, Zone,
+};
 use portwatch_runtime::settings::List;
 use serde::Deserialize;
 
@@ -136,7 +138,12 @@ impl TargetSettings {
                 .as_deref()
                 .map(|text| ports("expected", text))
                 .transpose()?,
-            interval: self.interval,
+            tags: Vec::new(),
+            allowed: PortSet::empty(),
+            confirm: Confirm::default(),
+            discovery: false,
+            follow_names: false,
+            schedule: Schedule::every(self.interval),
             rate: self.rate,
             switches: Switches {
                 enabled: self.enabled,

@@ -1,10 +1,14 @@
 //! A transition of a host or a port, and what is remembered so that it is seen once.
 
 pub mod diff;
+mod flapping;
+mod runs;
+mod severity;
 mod state;
 #[cfg(test)]
 mod tests;
 mod told;
+mod transition;
 
 use std::net::IpAddr;
 
@@ -13,12 +17,15 @@ use uuid::Uuid;
 
 use crate::job::JobId;
 use crate::ports::Port;
-use crate::snapshot::{Evidence, HostState, PortState, Service};
 use crate::spelling::words;
-use crate::target::TargetId;
+use crate::target::{TargetId, TargetRef, Zone};
 
-pub use state::{HostRecord, PortRecord};
+pub use flapping::Flapping;
+pub use runs::Runs;
+pub use severity::Severity;
+pub use state::{Findings, HostRecord, PortRecord, SoftHost, SoftPort};
 pub use told::told_together;
+pub use transition::Transition;
 
 /// A change's id: the same however often the change is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +37,22 @@ impl ChangeId {
         Self(Uuid::new_v5(
             &target.0,
             format!("change\n{ip}\n{port}\n{transition}").as_bytes(),
+        ))
+    }
+
+    /// The id of the `number`th change of a target as a whole.
+    pub fn of_target(target: TargetId, number: u64) -> Self {
+        Self(Uuid::new_v5(
+            &target.0,
+            format!("change\ntarget\n{number}").as_bytes(),
+        ))
+    }
+
+    /// The id of a change of a zone: `installation` is the database's id, `number` counts the zone's changes.
+    pub fn of_zone(installation: Uuid, zone: &Zone, number: u64) -> Self {
+        Self(Uuid::new_v5(
+            &installation,
+            format!("change\nzone\n{zone}\n{number}").as_bytes(),
         ))
     }
 
@@ -51,12 +74,32 @@ pub enum ChangeKind {
     PortClosed,
     /// A port no longer answers, or is rejected on the way.
     PortFiltered,
+    /// A port opens and closes again and again; its changes are not told until it is steady.
+    PortFlapping,
+    /// A port no longer flaps.
+    PortSteady,
+    /// Something else listens on a port that stayed open.
+    PortService,
     /// A host answers again.
     HostUp,
     /// A host no longer answers.
     HostDown,
     /// A host answers *open* on everything.
     HostSuspect,
+    /// A host goes up and down again and again; its changes are not told until it is steady.
+    HostFlapping,
+    /// A host no longer flaps.
+    HostSteady,
+    /// A name of the target resolves to other addresses.
+    TargetAddress,
+    /// A target was not scanned for three intervals.
+    TargetOverdue,
+    /// A target that was overdue was scanned.
+    TargetScanned,
+    /// The jobs of a zone are not done by anybody.
+    ZoneUnattended,
+    /// Jobs of an unattended zone are done again.
+    ZoneAttended,
 }
 
 words!(
@@ -65,111 +108,85 @@ words!(
     PortOpened = "port.opened",
     PortClosed = "port.closed",
     PortFiltered = "port.filtered",
+    PortFlapping = "port.flapping",
+    PortSteady = "port.steady",
+    PortService = "port.service",
     HostUp = "host.up",
     HostDown = "host.down",
-    HostSuspect = "host.suspect"
+    HostSuspect = "host.suspect",
+    HostFlapping = "host.flapping",
+    HostSteady = "host.steady",
+    TargetAddress = "target.address",
+    TargetOverdue = "target.overdue",
+    TargetScanned = "target.scanned",
+    ZoneUnattended = "zone.unattended",
+    ZoneAttended = "zone.attended"
 );
 
-/// From which state to which.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Transition {
-    /// Of one port.
-    Port {
-        /// Which port.
-        port: Port,
-        /// Its state until now; [`PortState::Unknown`] at the baseline.
-        before: PortState,
-        /// Its state from now on.
-        after: PortState,
-        /// Why.
-        evidence: Evidence,
-        /// Whether the port should be in this state, by the target's expected ports.
-        expected: bool,
-        /// What listens there, if the port opened and was asked.
-        service: Option<Service>,
-    },
-    /// Of the host.
-    Host {
-        /// Its state until now; [`HostState::Unknown`] at the baseline.
-        before: HostState,
-        /// Its state from now on.
-        after: HostState,
-        /// It was found to answer *open* on everything.
-        suspect: bool,
-    },
-}
-
-/// One transition of one host or port.
+/// One transition of a port, a host, a target or a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its id.
     pub id: ChangeId,
     /// From what to what.
     pub transition: Transition,
-    /// When the scanner saw it.
+    /// How much it matters, by the target's policy when it was found.
+    pub severity: Severity,
+    /// Found while the port or host flaps: history keeps it, and nobody is told.
+    pub quiet: bool,
+    /// When it was seen.
     pub at: Timestamp,
 }
 
 impl Change {
     /// The event's name.
     pub const fn kind(&self) -> ChangeKind {
-        match self.transition {
-            Transition::Host { suspect: true, .. } => ChangeKind::HostSuspect,
-            Transition::Host {
-                after: HostState::Up,
-                ..
-            } => ChangeKind::HostUp,
-            Transition::Host { .. } => ChangeKind::HostDown,
-            Transition::Port {
-                after: PortState::Open,
-                ..
-            } => ChangeKind::PortOpened,
-            Transition::Port {
-                after: PortState::Filtered,
-                ..
-            } => ChangeKind::PortFiltered,
-            Transition::Port { .. } => ChangeKind::PortClosed,
-        }
+        self.transition.kind()
     }
 
-    /// False for the baseline, and for ports that were not open and still are not: history keeps
-    /// those, and nobody is told.
+    /// False for the baseline, for what flaps, and for ports that were not open and still are not: history
+    /// keeps those, and nobody is told.
     pub fn is_news(&self) -> bool {
-        match self.transition {
-            Transition::Host { before, .. } => before != HostState::Unknown,
-            Transition::Port { before, after, .. } => {
-                before != PortState::Unknown
-                    && (before == PortState::Open || after == PortState::Open)
-            }
-        }
+        !self.quiet && self.transition.is_news()
     }
 }
 
 /// The most changes that are told in one message, so that it fits the broker's limit.
 pub const MAX_CHANGES_TOLD: usize = 200;
 
-/// The changes of one host that one part of a snapshot brought: what is told together.
+/// What changes are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostChanges {
-    /// Which target.
-    pub target: TargetId,
-    /// What people call the target.
-    pub target_name: String,
-    /// The target's group.
-    pub group: String,
+pub enum About {
+    /// One host of a target.
+    Host {
+        /// The target.
+        target: TargetRef,
+        /// The host's address.
+        ip: IpAddr,
+        /// The host's name, if the target names it.
+        name: Option<String>,
+    },
+    /// A target as a whole.
+    Target(TargetRef),
+    /// A zone.
+    Zone(Zone),
+}
+
+/// Changes that are told together: those of one host that one part of a snapshot brought, or one of a target or
+/// a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// What they are about.
+    pub about: About,
     /// The target's *notify* switch when the changes were found.
     pub notify: bool,
-    /// The job that brought them.
-    pub job: JobId,
-    /// The host's address.
-    pub ip: IpAddr,
-    /// The host's name, if the target names it.
-    pub host_name: Option<String>,
+    /// The job that brought them; `None` for what no scan has seen.
+    pub job: Option<JobId>,
     /// 1 to [`MAX_CHANGES_TOLD`] changes.
     pub changes: Vec<Change>,
 }
 
-impl HostChanges {
+impl Changes {
     /// The id under which they are told: the same for the same job, host and first change.
     pub fn id(&self) -> Uuid {
         let first = self
@@ -177,16 +194,46 @@ impl HostChanges {
             .first()
             .map(|change| change.id.0)
             .unwrap_or_default();
-        Uuid::new_v5(
-            &self.job.0,
-            format!("changes\n{}\n{first}", self.ip).as_bytes(),
-        )
+        match (&self.about, self.job) {
+            (About::Host { ip, .. }, Some(job)) => {
+                Uuid::new_v5(&job.0, format!("changes\n{ip}\n{first}").as_bytes())
+            }
+            _ => Uuid::new_v5(&first, b"changes"),
+        }
     }
 
-    /// The name if there is one, else the address.
-    pub fn host(&self) -> String {
-        self.host_name
-            .clone()
-            .unwrap_or_else(|| self.ip.to_string())
+    /// The target, unless they are about a zone.
+    pub const fn target(&self) -> Option<&TargetRef> {
+        match &self.about {
+            About::Host { target, .. } | About::Target(target) => Some(target),
+            About::Zone(_) => None,
+        }
+    }
+
+    /// The host's address, if they are about a host.
+    pub const fn ip(&self) -> Option<IpAddr> {
+        match self.about {
+            About::Host { ip, .. } => Some(ip),
+            About::Target(_) | About::Zone(_) => None,
+        }
+    }
+
+    /// What they are about, in a word: the host's name if it has one, else its address; the target's name; or
+    /// the zone's.
+    pub fn subject(&self) -> String {
+        match &self.about {
+            About::Host { ip, name, .. } => name.clone().unwrap_or_else(|| ip.to_string()),
+            About::Target(target) => target.name.clone(),
+            About::Zone(zone) => format!("zone {zone}"),
+        }
+    }
+
+    /// What must stay in order: everything about the same host, target or zone.
+    pub fn order_key(&self) -> String {
+        match &self.about {
+            About::Host { target, ip, .. } => format!("{} {ip}", target.id),
+            About::Target(target) => target.id.to_string(),
+            About::Zone(zone) => format!("zone {zone}"),
+        }
     }
 }

@@ -6,22 +6,22 @@ pub mod words;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::change::HostChanges;
+use crate::change::Changes;
 
-/// What is told to every channel: one host's changes of one scan.
+/// What is told to every channel: changes that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     /// Its id, made from the changes: the same however often it is made.
     pub id: Uuid,
     /// What is told.
-    pub changes: HostChanges,
+    pub changes: Changes,
     /// When it was made.
     pub created_at: Timestamp,
 }
 
 impl Notification {
     /// The notification of these changes; `None` if the target's *notify* switch is off.
-    pub fn of(changes: HostChanges, now: Timestamp) -> Option<Self> {
+    pub fn of(changes: Changes, now: Timestamp) -> Option<Self> {
         changes.notify.then(|| Self {
             id: changes.id(),
             changes,
@@ -34,8 +34,8 @@ impl Notification {
         Uuid::new_v5(&self.id, channel.as_bytes())
     }
 
-    /// What must stay in order: everything about one host of one target.
+    /// What must stay in order: everything about the same host, target or zone.
     pub fn order_key(&self) -> String {
-        format!("{} {}", self.changes.target, self.changes.ip)
+        self.changes.order_key()
     }
 }

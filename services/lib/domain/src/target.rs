@@ -1,6 +1,7 @@
 //! What is watched: addresses, ports, a schedule and the three switches, in a group and a zone.
 
 mod address;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -8,18 +9,15 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use jiff::SignedDuration;
 use uuid::Uuid;
 
 pub use address::{Address, AddressError, IpRange};
+pub use schedule::{Cron, Every, MIN_INTERVAL, Schedule, ScheduleError, Window};
 
 use crate::ports::PortSet;
 
 /// The most addresses that one target may hold: 2²⁰, a /12 of IPv4.
 pub const MAX_HOSTS: u128 = 1 << 20;
-
-/// The shortest interval between two scans of a target.
-pub const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 
 /// Namespace of the ids that are made from a target's source and name.
 const TARGET_IDS: Uuid = Uuid::from_u128(0x6f0d_3c5e_92b4_4d1a_8e57_1b0c_9a64_e2f3);
@@ -116,6 +114,28 @@ impl Default for Switches {
     }
 }
 
+/// How many scans in a row must see a new state before it is told: Icinga's hard state. While there are fewer, the
+/// ports are looked at again at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Confirm {
+    /// Until a port counts as open; at least 1.
+    pub open: u8,
+    /// Until an open port counts as closed or filtered; at least 1.
+    pub close: u8,
+    /// Until a host counts as down; at least 1.
+    pub down: u8,
+}
+
+impl Default for Confirm {
+    fn default() -> Self {
+        Self {
+            open: 1,
+            close: 2,
+            down: 1,
+        }
+    }
+}
+
 /// A target, as an operator asked for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -125,6 +145,8 @@ pub struct Target {
     pub name: String,
     /// Who it belongs to.
     pub group: String,
+    /// Words that rules can name it by.
+    pub tags: Vec<String>,
     /// Which workers scan it.
     pub zone: Zone,
     /// What is scanned.
@@ -135,12 +157,35 @@ pub struct Target {
     pub ports: PortSet,
     /// The ports that should be open; `None` if nobody has said.
     pub expected: Option<PortSet>,
-    /// Time from the start of one scan to the start of the next.
-    pub interval: SignedDuration,
+    /// The ports that may be open, or not, without anybody minding.
+    pub allowed: PortSet,
+    /// How many scans must agree.
+    pub confirm: Confirm,
+    /// When it is scanned.
+    pub schedule: Schedule,
+    /// Blocks and ranges are first asked which of their hosts are there.
+    pub discovery: bool,
+    /// When a name moves from one address to another, state and history move with it.
+    pub follow_names: bool,
     /// The most probes per second that a worker sends for this target.
     pub rate: u32,
     /// The three switches.
     pub switches: Switches,
+}
+
+/// A target, as far as those who are told need to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetRef {
+    /// Its id.
+    pub id: TargetId,
+    /// What people call it.
+    pub name: String,
+    /// Who it belongs to.
+    pub group: String,
+    /// Words that rules can name it by.
+    pub tags: Vec<String>,
+    /// Which scanners reach it.
+    pub zone: Zone,
 }
 
 /// Why a target cannot be watched.
@@ -171,9 +216,17 @@ pub enum TargetError {
     /// Every address is excluded.
     #[error("the target {0:?} has no address left after its exclusions")]
     AllExcluded(String),
-    /// The interval is shorter than [`MIN_INTERVAL`].
-    #[error("the target {0:?} has an interval under 1 s")]
-    Interval(String),
+    /// The schedule cannot be kept.
+    #[error("the target {name:?}: {cause}")]
+    Schedule {
+        /// The target's name.
+        name: String,
+        /// Why not.
+        cause: ScheduleError,
+    },
+    /// A number of scans to confirm by is 0.
+    #[error("the target {0:?} wants a state confirmed by 0 scans: 1 is the least")]
+    Confirm(String),
     /// The rate is 0.
     #[error("the target {0:?} has a rate of 0 probes per second")]
     Rate(String),
@@ -210,13 +263,30 @@ impl Target {
         if !has_name && !self.literal_hosts().any(|ip| !self.is_excluded(ip)) {
             return Err(TargetError::AllExcluded(name()));
         }
-        if self.interval < MIN_INTERVAL {
-            return Err(TargetError::Interval(name()));
+        self.schedule
+            .check()
+            .map_err(|cause| TargetError::Schedule {
+                name: name(),
+                cause,
+            })?;
+        if [self.confirm.open, self.confirm.close, self.confirm.down].contains(&0) {
+            return Err(TargetError::Confirm(name()));
         }
         if self.rate == 0 {
             return Err(TargetError::Rate(name()));
         }
         Ok(())
+    }
+
+    /// As those who are told know it.
+    pub fn reference(&self) -> TargetRef {
+        TargetRef {
+            id: self.id,
+            name: self.name.clone(),
+            group: self.group.clone(),
+            tags: self.tags.clone(),
+            zone: self.zone.clone(),
+        }
     }
 
     /// True if no packet may go to this address on behalf of this target.

@@ -18,7 +18,7 @@ pub fn channel(print: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static) -
         let print = Arc::clone(&print);
         Box::pin(async move {
             let changes = &message.notification.changes;
-            let host = changes.host();
+            let host = changes.subject();
             for change in &changes.changes {
                 print(&line(change.at, &words::sentence(&host, change))).map_err(|error| {
                     Failed::temporary(format!("writing to the terminal: {error}"))

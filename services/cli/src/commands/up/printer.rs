@@ -74,14 +74,14 @@ impl Printer {
         self.line(&format!("Portwatch {} watches", env!("CARGO_PKG_VERSION")));
         for target in targets.iter().take(LISTED) {
             let ports = target.ports.len();
-            let every = target.interval;
+            let every = &target.schedule;
             let switched_off = if target.switches.enabled {
                 ""
             } else {
                 " (switched off)"
             };
             self.line(&format!(
-                "  {}: {}, every {every:#}{switched_off}",
+                "  {}: {}, {every}{switched_off}",
                 target.name,
                 count(ports, "port")
             ));
@@ -189,7 +189,7 @@ fn longer_than_interval(target: &Target) -> Option<SignedDuration> {
     let probes = hosts.saturating_mul(target.ports.len() as u128);
     let seconds = i64::try_from(probes / u128::from(target.rate.max(1))).unwrap_or(i64::MAX);
     let takes = SignedDuration::from_secs(seconds);
-    (takes > target.interval).then_some(takes)
+    (takes > target.schedule.period(Timestamp::now())).then_some(takes)
 }
 
 fn time(at: Timestamp) -> String {

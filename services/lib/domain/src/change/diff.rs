@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Change, ChangeId, HostRecord, PortRecord, Transition};
+use super::{Change, ChangeId, Flapping, HostRecord, PortRecord, Severity, Transition};
 use crate::ports::{Port, PortSet};
 use crate::snapshot::{HostReport, HostState, PortState, PortVerdict, Service};
 use crate::target::Target;
@@ -31,7 +31,7 @@ pub fn diff(
     run: u64,
     at: Timestamp,
 ) -> Outcome {
-    if run < before.last_run {
+    if run < before.runs.newest() {
         return Outcome {
             after: before,
             changes: Vec::new(),
@@ -39,7 +39,7 @@ pub fn diff(
         };
     }
     let mut after = before;
-    after.last_run = run;
+    after.runs.judge(run, &report.coverage);
     after.name.clone_from(&report.name);
     let mut changes = Vec::new();
     changes.extend(host_transition(target, &mut after, report, at));
@@ -93,6 +93,8 @@ fn host_transition(
             after: report.state,
             suspect: became_suspect,
         },
+        severity: Severity::Medium,
+        quiet: false,
         at,
     })
 }
@@ -126,6 +128,8 @@ fn port_transition(
                 transition: 1,
                 evidence: verdict.evidence,
                 service: verdict.service.clone(),
+                soft: None,
+                flapping: Flapping::default(),
             },
         );
         return Some(port_change(target, host, verdict, before, at));
@@ -178,6 +182,8 @@ fn port_change(
             expected: is_expected(target, port, verdict.state),
             service: service_of(verdict),
         },
+        severity: Severity::Medium,
+        quiet: false,
         at,
     }
 }

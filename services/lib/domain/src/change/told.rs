@@ -30,7 +30,10 @@ fn cost(change: &Change) -> usize {
             service: Some(service),
             ..
         } => 1 + service.weight().div_ceil(BYTES_OF_A_CHANGE),
-        Transition::Port { .. } | Transition::Host { .. } => 1,
+        Transition::Service { before, after, .. } => {
+            1 + (before.weight() + after.weight()).div_ceil(BYTES_OF_A_CHANGE)
+        }
+        _ => 1,
     }
 }
 
@@ -40,7 +43,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::change::ChangeId;
+    use crate::change::{ChangeId, Severity};
     use crate::ports::Port;
     use crate::snapshot::service::SafeText;
     use crate::snapshot::{Answer, Evidence, PortState, Service};
@@ -61,6 +64,8 @@ mod tests {
                 expected: false,
                 service: service.cloned(),
             },
+            severity: Severity::High,
+            quiet: false,
             at: Timestamp::UNIX_EPOCH,
         };
         (1..=count).map(change).collect()

@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::change::{Change, ChangeKind, HostChanges, Transition};
+use std::net::IpAddr;
+
+use crate::change::{Change, ChangeKind, Changes, Transition};
 use crate::ports::{Port, service_name};
 use crate::snapshot::{Answer, Evidence, HostState, PortState, Service};
 
@@ -42,19 +44,71 @@ pub fn sentence(host: &str, change: &Change) -> String {
             ..
         } => format!("{host}: host is up again"),
         Transition::Host { .. } => format!("{host}: host is down"),
+        Transition::Service {
+            port,
+            before,
+            after,
+        } => {
+            let said = |service: &Service| {
+                let said = service.proven_name().or(service.description());
+                cut(said.unwrap_or("unknown"))
+            };
+            format!(
+                "{host}: port {}/{} now answers as {}, before as {}",
+                port.number,
+                port.protocol,
+                said(after),
+                said(before)
+            )
+        }
+        Transition::PortFlapping {
+            port, begins: true, ..
+        } => format!(
+            "{host}: port {}/{} is flapping: its changes are not told until it is steady",
+            port.number, port.protocol
+        ),
+        Transition::PortFlapping { port, state, .. } => format!(
+            "{host}: port {}/{} is steady again: {state}",
+            port.number, port.protocol
+        ),
+        Transition::HostFlapping { begins: true, .. } => {
+            format!("{host}: host is flapping: its changes are not told until it is steady")
+        }
+        Transition::HostFlapping { state, .. } => format!("{host}: host is steady again: {state}"),
+        Transition::Address {
+            name,
+            before,
+            after,
+        } => format!(
+            "{host}: {name} is now {}, before {}",
+            addresses(after),
+            addresses(before)
+        ),
+        Transition::Overdue {
+            begins: true,
+            scanned_at: Some(at),
+        } => format!("{host}: not scanned since {at:.0}"),
+        Transition::Overdue { begins: true, .. } => format!("{host}: never scanned yet"),
+        Transition::Overdue { .. } => format!("{host}: is scanned again"),
+        Transition::Unattended { begins: true } => {
+            format!("{host}: no scanner does its jobs")
+        }
+        Transition::Unattended { .. } => format!("{host}: its jobs are done again"),
     }
 }
 
 /// All changes in one line: the change itself, or how many there are of a host.
-pub fn summary(changes: &HostChanges) -> String {
+pub fn summary(changes: &Changes) -> String {
     match changes.changes.as_slice() {
-        [change] => sentence(&changes.host(), change),
+        [change] => sentence(&changes.subject(), change),
         many => {
             let mut parts = Vec::new();
             for (kind, word) in [
                 (ChangeKind::HostUp, "host is up again"),
                 (ChangeKind::HostDown, "host is down"),
                 (ChangeKind::HostSuspect, "answers open on every port"),
+                (ChangeKind::HostFlapping, "host is flapping"),
+                (ChangeKind::HostSteady, "host is steady again"),
             ] {
                 if many.iter().any(|change| change.kind() == kind) {
                     parts.push(word.to_owned());
@@ -64,6 +118,9 @@ pub fn summary(changes: &HostChanges) -> String {
                 (ChangeKind::PortOpened, "opened"),
                 (ChangeKind::PortClosed, "closed"),
                 (ChangeKind::PortFiltered, "filtered"),
+                (ChangeKind::PortFlapping, "flapping"),
+                (ChangeKind::PortSteady, "steady again"),
+                (ChangeKind::PortService, "with another service"),
             ] {
                 let count = many.iter().filter(|change| change.kind() == kind).count();
                 if count > 0 {
@@ -72,7 +129,7 @@ pub fn summary(changes: &HostChanges) -> String {
             }
             format!(
                 "{}: {} changes ({})",
-                changes.host(),
+                changes.subject(),
                 many.len(),
                 parts.join(", ")
             )
@@ -95,6 +152,11 @@ fn in_brackets(port: Port, service: Option<&Service>) -> String {
         (Some(name), None) => format!(" ({name})"),
         (None, None) => String::new(),
     }
+}
+
+fn addresses(addresses: &[IpAddr]) -> String {
+    let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(", ")
 }
 
 fn cut(text: &str) -> String {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use portwatch_domain::change::{Change, ChangeId, Transition};
+use portwatch_domain::change::{Change, ChangeId, Severity, Transition};
 use portwatch_domain::job::JobId;
 use portwatch_domain::ports::Port;
 use uuid::Uuid;
@@ -60,6 +60,7 @@ impl ChangeColumns {
                 after,
                 suspect,
             } => (before.as_str(), after.as_str(), None, Some(*suspect)),
+            _ => ("unknown", "unknown", None, Some(false)),
         };
         Self {
             id: change.id.0,
@@ -100,6 +101,8 @@ impl ChangeColumns {
             change: Change {
                 id: ChangeId(self.id),
                 transition,
+                severity: Severity::Medium,
+                quiet: false,
                 at: self.at,
             },
             job: JobId(self.job),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portwatch_domain::change::{HostRecord, PortRecord};
+use portwatch_domain::change::{Findings, Flapping, HostRecord, PortRecord, Runs};
 use portwatch_domain::ports::Port;
 use portwatch_domain::snapshot::Evidence;
 
@@ -86,7 +86,7 @@ impl From<&HostRecord> for HostColumns {
             suspect: host.suspect,
             since: host.since.map(cut),
             last_seen: host.last_seen.map(cut),
-            last_run: signed(host.last_run),
+            last_run: signed(host.runs.newest()),
             transition: signed(host.transition),
             baseline: host.baseline.to_string(),
             confirmed_at: confirmation.at(),
@@ -104,9 +104,13 @@ impl HostColumns {
             suspect: self.suspect,
             since: self.since,
             last_seen: self.last_seen,
-            last_run: number("last_run", self.last_run)?,
+            soft: None,
+            flapping: Flapping::default(),
+            runs: Runs::new(),
             transition: number("transition", self.transition)?,
             baseline: port_set("baseline", &self.baseline)?,
+            approved: None,
+            findings: Findings::default(),
             ports: BTreeMap::new(),
         })
     }
@@ -145,6 +149,8 @@ impl PortColumns {
                 .as_deref()
                 .map(service::from_json)
                 .transpose()?,
+            soft: None,
+            flapping: Flapping::default(),
         };
         Ok((port, record))
     }

@@ -1,7 +1,7 @@
 //! A target as a row.
 
 use jiff::SignedDuration;
-use portwatch_domain::target::{Switches, Target, TargetId};
+use portwatch_domain::target::{Schedule, Switches, Target, TargetId};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -36,7 +36,7 @@ impl From<&Target> for TargetColumns {
             exclude: target.exclude.iter().map(ToString::to_string).collect(),
             ports: target.ports.to_string(),
             expected: target.expected.as_ref().map(ToString::to_string),
-            interval_us: micros(target.interval),
+            interval_us: micros(target.schedule.period(jiff::Timestamp::UNIX_EPOCH)),
             rate: target.rate.into(),
             enabled: target.switches.enabled,
             notify: target.switches.notify,
@@ -59,7 +59,12 @@ impl TargetColumns {
                 .expected
                 .map(|expected| port_set("expected", &expected))
                 .transpose()?,
-            interval: SignedDuration::from_micros(self.interval_us),
+            tags: Vec::new(),
+            allowed: portwatch_domain::ports::PortSet::empty(),
+            confirm: portwatch_domain::target::Confirm::default(),
+            discovery: false,
+            follow_names: false,
+            schedule: Schedule::every(SignedDuration::from_micros(self.interval_us)),
             rate: number("rate", self.rate)?,
             switches: Switches {
                 enabled: self.enabled,

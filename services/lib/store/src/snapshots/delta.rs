@@ -83,8 +83,11 @@ fn is_written(before: &PortRecord, after: &PortRecord) -> bool {
         transition,
         evidence,
         service,
+        soft,
+        flapping,
     } = before;
     after.last_seen < *last_seen
         || (state, since, first_seen) != (&after.state, &after.since, &after.first_seen)
         || (transition, evidence, service) != (&after.transition, &after.evidence, &after.service)
+        || (soft, flapping) != (&after.soft, &after.flapping)
 }
