@@ -115,6 +115,28 @@ impl Service {
             .filter(|text| !text.is_empty())
     }
 
+    /// Whether it is something else than `before`: another name, software, web server or certificate. What only one
+    /// of both has said proves nothing, and banners and titles change by themselves.
+    pub fn is_another(&self, before: &Self) -> bool {
+        fn differ<T: PartialEq>(before: Option<T>, after: Option<T>) -> bool {
+            before.is_some() && after.is_some() && before != after
+        }
+        let server = |service: &Self| {
+            let http = service.http.as_ref()?;
+            http.server.as_ref().map(ToString::to_string)
+        };
+        let certificate = |service: &Self| {
+            let tls = service.tls.as_ref()?;
+            tls.certificate
+                .as_ref()
+                .map(|certificate| certificate.sha256)
+        };
+        differ(before.proven_name(), self.proven_name())
+            || differ(before.product.as_ref(), self.product.as_ref())
+            || differ(server(before), server(self))
+            || differ(certificate(before), certificate(self))
+    }
+
     /// How many bytes of text it holds, and some for what stands around each.
     pub fn weight(&self) -> usize {
         /// A field's name, quotes and comma.
