@@ -3,23 +3,32 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod baseline;
+mod order;
+mod policy;
 mod properties;
+mod soft;
 mod transitions;
 mod world;
 
 use uuid::Uuid;
 
+use crate::snapshot::HostState;
+
 use super::*;
 
-fn host_changes(changes: Vec<Change>) -> HostChanges {
-    HostChanges {
-        target: TargetId(Uuid::from_u128(1)),
-        target_name: "web".to_owned(),
-        group: "default".to_owned(),
+fn of_host(ip: &str, name: Option<&str>) -> About {
+    About::Host {
+        target: world::target("1").reference(),
+        ip: ip.parse().unwrap(),
+        name: name.map(ToOwned::to_owned),
+    }
+}
+
+fn told(about: About, changes: Vec<Change>) -> Changes {
+    Changes {
+        about,
         notify: true,
-        job: JobId(Uuid::from_u128(2)),
-        ip: "192.0.2.7".parse().unwrap(),
-        host_name: None,
+        job: Some(JobId(Uuid::from_u128(2))),
         changes,
     }
 }
@@ -51,49 +60,92 @@ fn ids_are_of_target_address_port_and_transition() {
 #[test]
 fn what_is_told_together_has_an_id_of_its_own() {
     let target = TargetId(Uuid::from_u128(1));
-    let change = |transition| Change {
-        id: ChangeId::of_host(target, "192.0.2.7".parse().unwrap(), transition),
-        transition: Transition::Host {
+    let change = |number| {
+        let transition = Transition::Host {
             before: HostState::Up,
             after: HostState::Down,
             suspect: false,
+        };
+        Change {
+            id: ChangeId::of_host(target, "192.0.2.7".parse().unwrap(), number),
+            severity: Severity::of(&transition),
+            transition,
+            quiet: false,
+            at: Timestamp::UNIX_EPOCH,
+        }
+    };
+    let host = || of_host("192.0.2.7", None);
+    let both = told(host(), vec![change(1), change(2)]);
+    assert_eq!(both.id(), told(host(), vec![change(1)]).id());
+    let target = || About::Target(world::target("1").reference());
+    let others = [
+        told(host(), vec![change(2)]),
+        told(of_host("192.0.2.8", None), vec![change(1)]),
+        told(target(), vec![change(1)]),
+        Changes {
+            job: Some(JobId(Uuid::from_u128(3))),
+            ..both.clone()
         },
-        at: Timestamp::UNIX_EPOCH,
-    };
-    let told = host_changes(vec![change(1), change(2)]);
-    assert_eq!(told.id(), host_changes(vec![change(1)]).id());
-    assert_ne!(told.id(), host_changes(vec![change(2)]).id());
-    let of_another_job = HostChanges {
-        job: JobId(Uuid::from_u128(3)),
-        ..told.clone()
-    };
-    let of_another_host = HostChanges {
-        ip: "192.0.2.8".parse().unwrap(),
-        ..told.clone()
-    };
-    assert_ne!(told.id(), of_another_job.id());
-    assert_ne!(told.id(), of_another_host.id());
-    assert_eq!(told.host(), "192.0.2.7");
-    let named = HostChanges {
-        host_name: Some("www.example.org".to_owned()),
-        ..told
-    };
-    assert_eq!(named.host(), "www.example.org");
+    ];
+    for other in others {
+        assert_ne!(both.id(), other.id());
+    }
+    assert_ne!(
+        told(target(), vec![change(1)]).id(),
+        told(target(), vec![change(2)]).id()
+    );
+}
+
+#[test]
+fn what_changes_are_about_has_a_name_and_an_order() {
+    let named = told(of_host("192.0.2.7", Some("www.example.org")), Vec::new());
+    let of = |about| told(about, Vec::new());
+    let id = world::target("1").id;
+    for (changes, subject, order) in [
+        (
+            of(of_host("192.0.2.7", None)),
+            "192.0.2.7",
+            format!("{id} 192.0.2.7"),
+        ),
+        (named, "www.example.org", format!("{id} 192.0.2.7")),
+        (
+            of(About::Target(world::target("1").reference())),
+            "web",
+            id.to_string(),
+        ),
+        (
+            of(About::Zone(Zone::default())),
+            "zone default",
+            "zone default".to_owned(),
+        ),
+    ] {
+        assert_eq!(changes.subject(), subject);
+        assert_eq!(changes.order_key(), order);
+    }
 }
 
 #[test]
 fn kinds_return() {
-    use ChangeKind::{HostDown, HostSuspect, HostUp, PortClosed, PortFiltered, PortOpened};
-    for (kind, word) in [
-        (PortOpened, "port.opened"),
-        (PortClosed, "port.closed"),
-        (PortFiltered, "port.filtered"),
-        (HostUp, "host.up"),
-        (HostDown, "host.down"),
-        (HostSuspect, "host.suspect"),
+    for word in [
+        "port.opened",
+        "port.closed",
+        "port.filtered",
+        "port.flapping",
+        "port.steady",
+        "port.service",
+        "host.up",
+        "host.down",
+        "host.suspect",
+        "host.flapping",
+        "host.steady",
+        "target.address",
+        "target.overdue",
+        "target.scanned",
+        "zone.unattended",
+        "zone.attended",
     ] {
+        let kind: ChangeKind = word.parse().unwrap();
         assert_eq!(kind.to_string(), word);
-        assert_eq!(word.parse(), Ok(kind));
     }
     let error = "port.exploded".parse::<ChangeKind>().unwrap_err();
     assert_eq!(

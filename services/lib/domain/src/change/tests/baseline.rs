@@ -19,6 +19,7 @@ fn the_first_scan_is_silent_and_makes_history() {
         match change.transition {
             Transition::Host { before, .. } => assert_eq!(before, HostState::Unknown),
             Transition::Port { before, .. } => assert_eq!(before, PortState::Unknown),
+            _ => panic!("{change:?}"),
         }
     }
     assert_eq!(watch.record.open(), set("22,80"));
@@ -62,9 +63,9 @@ fn a_host_that_is_down_at_first_is_not_news_but_its_coming_is() {
 fn a_scan_that_was_blind_at_first_leaves_nothing() {
     let mut watch = Watch::of("1-100");
     assert_eq!(watch.scan(&silent(HostState::Unknown, false)), []);
-    let mut untouched = HostRecord::new(watch.record.ip);
-    untouched.last_run = 1;
-    assert_eq!(watch.record, untouched);
+    assert_eq!(watch.record.runs.newest(), 1);
+    watch.record.runs = HostRecord::new(watch.record.ip).runs;
+    assert_eq!(watch.record, HostRecord::new(watch.record.ip));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::super::diff::diff;
-use super::super::{Change, ChangeId, HostRecord, Transition};
-use super::world::{any_target, apply, at, report, scans};
+use super::super::{Change, ChangeId, ChangeKind, HostRecord, Transition};
+use super::world::{apply, at, report, scans};
 use crate::ports::{Port, PortSet};
 use crate::snapshot::{HostState, PortState};
 
@@ -43,6 +43,11 @@ impl Told {
                 let count = self.ports.get(&port).map_or(0, |&(_, count, _)| count);
                 self.ports.insert(port, (after, count + 1, change.at));
             }
+            Transition::HostFlapping { .. } => self.host.1 += 1,
+            _ => {
+                let port = change.transition.port().unwrap();
+                self.ports.get_mut(&port).unwrap().1 += 1;
+            }
         }
     }
 }
@@ -62,15 +67,13 @@ proptest! {
     #[test]
     fn what_no_change_tells_of_a_port_stays_but_for_its_last_confirmation(scans in scans()) {
         for (_, _, before, outcome) in apply(&scans) {
-            let told: PortSet = outcome.changes.iter().filter_map(|change| match change.transition {
-                Transition::Port { port, .. } => Some(port),
-                Transition::Host { .. } => None,
-            }).collect();
+            let told: PortSet = outcome.changes.iter().filter_map(|change| change.transition.port()).collect();
             let untold = outcome.after.ports.iter().filter(|(port, _)| !told.contains(**port));
             for (port, after) in untold {
                 let mut before = before.ports[port].clone();
                 prop_assert!(before.last_seen <= after.last_seen, "{port}");
                 before.last_seen = after.last_seen;
+                before.flapping = after.flapping;
                 prop_assert_eq!(&before, after);
             }
         }
@@ -94,7 +97,7 @@ proptest! {
     fn a_port_was_last_seen_when_a_scan_that_covered_it_found_its_state(scans in scans()) {
         let mut seen = BTreeMap::new();
         for (target, report, _, outcome) in apply(&scans) {
-            let at = at(i64::try_from(outcome.after.last_run).unwrap() * 10);
+            let at = at(i64::try_from(outcome.after.runs.newest()).unwrap() * 10);
             let covered = report.coverage.intersection(&target.ports);
             for (&port, record) in &outcome.after.ports {
                 let verdict = report.ports.iter().find(|verdict| verdict.port == port);
@@ -126,6 +129,7 @@ proptest! {
                         prop_assert!(said == known || said == PortState::Unknown);
                         prop_assert_ne!(said, after);
                     }
+                    _ => {}
                 }
             }
         }
@@ -134,9 +138,15 @@ proptest! {
     #[test]
     fn equal_input_gives_no_change(scans in scans()) {
         for (target, report, _, outcome) in apply(&scans) {
-            let run = outcome.after.last_run;
+            let run = outcome.after.runs.newest();
             for (run, time) in [(run, at(0)), (run + 1, at(1_000_000))] {
                 let again = diff(target, outcome.after.clone(), report, run, time);
+                let ends = |change: &&Change| {
+                    matches!(change.kind(), ChangeKind::PortSteady | ChangeKind::HostSteady)
+                };
+                if again.changes.iter().any(|change| ends(&change)) {
+                    continue;
+                }
                 prop_assert_eq!(&again.changes, &[]);
                 prop_assert!(!again.stale);
                 prop_assert_eq!(Told::of(&again.after), Told::of(&outcome.after));
@@ -184,6 +194,7 @@ proptest! {
                     Transition::Host { before: said, .. } => {
                         prop_assert_ne!(said, HostState::Unknown);
                     }
+                    _ => {}
                 }
             }
         }
@@ -193,31 +204,52 @@ proptest! {
     fn a_change_of_the_host_is_one_change(scans in scans()) {
         for (_, report, before, outcome) in apply(&scans) {
             let of_host = |change: &&Change| matches!(change.transition, Transition::Host { .. });
+            let no_port = |change: &&Change| change.transition.port().is_none();
             let count = outcome.changes.iter().filter(of_host).count();
             let is_known = report.state != HostState::Unknown;
             let changed = is_known
                 && (report.state != before.state || report.suspect && !before.suspect);
             prop_assert_eq!(count, usize::from(changed));
             if report.state != HostState::Up || report.suspect {
-                prop_assert_eq!(outcome.changes.len(), count, "no port changes with it");
+                prop_assert!(outcome.changes.iter().all(|change| no_port(&change)), "no port changes with it");
                 prop_assert_eq!(&outcome.after.ports, &before.ports);
             }
         }
     }
 
     #[test]
-    fn an_older_run_changes_nothing(scans in scans(), target in any_target(), late in report()) {
+    fn an_older_run_changes_nothing_that_a_newer_one_judged(
+        scans in scans(), late in report(), run in 0_u64..25
+    ) {
         let steps = apply(&scans);
-        let (.., last) = &steps[steps.len() - 1];
-        let newest = last.after.last_run;
-        for run in 0..newest {
-            let outcome = diff(&target, last.after.clone(), &late, run, at(1_000_000));
-            prop_assert!(outcome.stale);
-            prop_assert_eq!(&outcome.changes, &[]);
-            prop_assert_eq!(&outcome.after, &last.after);
+        let (target, _, _, last) = &steps[steps.len() - 1];
+        let before = &last.after;
+        prop_assume!(run <= before.runs.newest());
+        let outcome = diff(target, before.clone(), &late, run, at(1_000_000));
+        for (&port, record) in &before.ports {
+            if before.runs.of(port) >= run {
+                prop_assert_eq!(outcome.after.ports.get(&port), Some(record));
+            }
         }
-        let outcome = diff(&target, last.after.clone(), &late, newest, at(1_000_000));
-        prop_assert!(!outcome.stale, "another part of the same run is not old");
+        if before.runs.host() >= run {
+            let host = |host: &HostRecord| (host.state, host.transition, host.suspect, host.soft);
+            prop_assert_eq!(host(&outcome.after), host(before));
+        }
+        if outcome.stale {
+            prop_assert_eq!(&outcome.changes, &[]);
+            prop_assert_eq!(&outcome.after, before);
+        }
+    }
+
+    #[test]
+    fn what_was_judged_is_the_baseline(scans in scans()) {
+        for (.., outcome) in apply(&scans) {
+            let judged = outcome.after.runs.judged();
+            let all = judged.iter().fold(PortSet::empty(), |all, (_, ports)| all.union(ports));
+            prop_assert_eq!(&all, &outcome.after.baseline);
+            prop_assert_eq!(judged.iter().map(|(_, ports)| ports.len()).sum::<usize>(), all.len());
+            prop_assert!(judged.is_sorted_by(|a, b| a.0 > b.0));
+        }
     }
 
     #[test]

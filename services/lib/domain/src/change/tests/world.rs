@@ -11,7 +11,7 @@ use super::super::diff::{Outcome, diff};
 use super::super::{Change, HostRecord};
 use crate::ports::{Port, PortSet};
 use crate::snapshot::{Answer, Evidence, HostReport, HostState, PortState, PortVerdict};
-use crate::target::{Switches, Target, TargetId, Zone};
+use crate::target::{Confirm, Schedule, Switches, Target, TargetId, Zone};
 
 pub fn ip() -> IpAddr {
     "192.0.2.7".parse().unwrap()
@@ -39,13 +39,22 @@ pub fn target(ports: &str) -> Target {
         exclude: Vec::new(),
         ports: set(ports),
         expected: None,
-        interval: SignedDuration::from_mins(5),
+        tags: Vec::new(),
+        allowed: PortSet::empty(),
+        confirm: Confirm {
+            open: 1,
+            close: 1,
+            down: 1,
+        },
+        schedule: Schedule::every(SignedDuration::from_mins(5)),
+        discovery: false,
+        follow_names: false,
         rate: 1000,
         switches: Switches::default(),
     }
 }
 
-fn evidence(state: PortState, probes: u16) -> Evidence {
+pub fn evidence(state: PortState, probes: u16) -> Evidence {
     let answer = match state {
         PortState::Open => Answer::SynAck,
         PortState::Closed => Answer::Rst,
@@ -115,12 +124,17 @@ impl Watch {
 
     /// Applies the next run's report, ten seconds after the last; what changed.
     pub fn scan(&mut self, report: &HostReport) -> Vec<Change> {
+        self.apply(report).changes
+    }
+
+    /// The same, and all that came of it; the record stays here.
+    pub fn apply(&mut self, report: &HostReport) -> Outcome {
         self.run += 1;
         let at = at(i64::try_from(self.run).unwrap() * 10);
         let outcome = diff(&self.target, self.record.clone(), report, self.run, at);
         assert!(!outcome.stale);
-        self.record = outcome.after;
-        outcome.changes
+        self.record.clone_from(&outcome.after);
+        outcome
     }
 
     /// The same, and only what is news, as words: `port.opened tcp/22`.
@@ -133,10 +147,9 @@ impl Watch {
 
 /// A change in short.
 pub fn words(change: &Change) -> String {
-    use super::super::Transition;
-    match change.transition {
-        Transition::Port { port, .. } => format!("{} {port}", change.kind()),
-        Transition::Host { .. } => change.kind().to_string(),
+    match change.transition.port() {
+        Some(port) => format!("{} {port}", change.kind()),
+        None => change.kind().to_string(),
     }
 }
 
