@@ -1,5 +1,6 @@
 //! A transition of a host or a port, and what is remembered so that it is seen once.
 
+pub mod compare;
 pub mod diff;
 mod flapping;
 mod runs;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod baseline;
+mod compare;
 mod order;
 mod policy;
 mod properties;
