@@ -37,6 +37,7 @@ pub(crate) async fn apply(
         job: snapshot.job,
         part: snapshot.part,
         target: snapshot.target,
+        run: snapshot.run,
         hosts: snapshot.hosts.iter().map(|report| report.ip).collect(),
         now,
     };

@@ -1,6 +1,7 @@
 //! Words that are spelled the same in messages, tables and logs.
 
 /// Words that appear in the same spelling in messages, tables and logs.
+#[macro_export]
 macro_rules! words {
     ($type:ident, $what:literal, $($variant:ident = $word:literal),+) => {
         impl $type {
@@ -25,7 +26,7 @@ macro_rules! words {
         }
     };
 }
-pub(crate) use words;
+pub use words;
 
 /// A word that is none of those known.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

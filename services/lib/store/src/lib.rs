@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod notifications;
 pub mod outbox;
 pub mod postgres;
+pub mod requests;
 pub mod snapshots;
 pub mod sqlite;
 pub mod targets;

@@ -12,6 +12,7 @@ use portwatch_domain::target::{Target, TargetId};
 
 use crate::StoreError;
 use crate::outbox::OutboxMessage;
+use crate::requests::NewRequest;
 
 /// Which part of which snapshot is applied to which hosts.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct SnapshotPart {
     pub part: u32,
     /// The job's target.
     pub target: TargetId,
+    /// The target's run that the job belongs to.
+    pub run: u64,
     /// The hosts whose records the decision needs.
     pub hosts: Vec<IpAddr>,
     /// When it is applied.
@@ -48,6 +51,8 @@ pub struct Decided {
     pub history: Vec<(IpAddr, Change)>,
     /// The messages to publish.
     pub outbox: Vec<OutboxMessage>,
+    /// The runs to ask for.
+    pub requests: Vec<NewRequest>,
 }
 
 /// A pure decision between load and save.
