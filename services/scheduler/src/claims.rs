@@ -122,13 +122,13 @@ async fn save(store: &Store, settings: &Settings, due: DueTarget) -> Result<u64,
         priority: Priority::Normal,
     };
     let jobs = cut::jobs(&target, plan, &Known { resolved, open });
-    let missed = due::slots_missed(slot, target.schedule.period(now), now);
+    let missed = due::slots_missed(&target, run, slot, now);
     metrics::counter!("portwatch_slot_missed_total").increment(missed);
     let new = NewRun {
         target: target.id,
         slot,
         run,
-        next_slot: due::next_slot(slot, target.schedule.period(now), now),
+        next_slot: due::next_slot(&target, run, slot, now),
         now,
         outbox: jobs.iter().map(message).collect::<Result<_, _>>()?,
         jobs: jobs

@@ -39,12 +39,7 @@ pub fn jobs(target: &Target, run: Run, known: &Known) -> Vec<Job> {
 pub fn jobs_of(target: &Target, run: Run, known: &Known, size: usize) -> Vec<Job> {
     let hosts = hosts(target, known);
     let probes = (hosts.len() as u64).saturating_mul(target.ports.len() as u64);
-    let deadline = due::deadline(
-        run.now,
-        probes,
-        target.rate,
-        target.schedule.period(run.now),
-    );
+    let deadline = due::deadline(target, probes, run.now);
     hosts
         .chunks(size.max(1))
         .zip(0_u32..)

@@ -1,15 +1,26 @@
 //! When a target is scanned: at an interval or by cron, and not in closed windows.
 
-use std::fmt;
-use std::str::FromStr;
+mod cron;
+mod window;
 
-use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions};
-use jiff::civil::{Time, Weekday};
+use std::fmt;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+pub use cron::Cron;
+pub use window::Window;
+
 /// The shortest interval between two scans of a target.
 pub const MIN_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many times of cron are looked at for one that is not closed: one a day for four years.
+const CRON_TRIES: u32 = 1_500;
+
+/// A check has no clock; what cron can find from here it finds later as well.
+const CRON_CHECKED_FROM: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// When a target is scanned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,19 +40,6 @@ pub enum Every {
     Interval(SignedDuration),
     /// At the times of a cron expression of five fields.
     Cron(Cron),
-}
-
-/// A cron expression of five fields, without a time zone: `*/10 8-18 * * Mon-Fri`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cron(String);
-
-/// A part of each day in which no scan begins: `08:00-18:00`, `Mon-Fri 22:00-06:00`. The end is not part of it; one
-/// that ends before it begins goes over midnight, and belongs to the day on which it begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    days: (Weekday, Weekday),
-    from: Time,
-    to: Time,
 }
 
 /// A schedule that cannot be kept, or not be read.
@@ -83,48 +81,84 @@ impl Schedule {
 
     /// Checks what the types cannot.
     pub fn check(&self) -> Result<(), ScheduleError> {
-        self.zone()?;
+        TimeZone::get(&self.time_zone)
+            .map_err(|_| ScheduleError::TimeZone(self.time_zone.clone()))?;
+        if window::fill_the_week(&self.closed) {
+            return Err(ScheduleError::AlwaysClosed);
+        }
         match &self.every {
             Every::Interval(interval) if *interval < MIN_INTERVAL => Err(ScheduleError::Interval),
             Every::Interval(_) => Ok(()),
-            Every::Cron(cron) => cron.crontab(&self.time_zone).map(|_| ()),
+            Every::Cron(cron) => {
+                cron.check(&self.time_zone)?;
+                let begin = self.cron_after(CRON_CHECKED_FROM);
+                begin.map(|_| ()).ok_or(ScheduleError::AlwaysClosed)
+            }
         }
     }
 
     /// The time from one scan to the next: the interval, or what lies between the next two times of cron.
     pub fn period(&self, now: Timestamp) -> SignedDuration {
         match &self.every {
-            Every::Interval(interval) => *interval,
-            Every::Cron(cron) => cron.period(&self.time_zone, now),
+            Every::Interval(interval) => (*interval).max(MIN_INTERVAL),
+            Every::Cron(_) => {
+                let first = self.cron_after(now);
+                let second = first.and_then(|first| self.cron_after(first));
+                first
+                    .zip(second)
+                    .map_or(DAY, |(first, second)| second.duration_since(first))
+            }
         }
     }
 
-    fn zone(&self) -> Result<TimeZone, ScheduleError> {
-        TimeZone::get(&self.time_zone).map_err(|_| ScheduleError::TimeZone(self.time_zone.clone()))
+    /// The end of the closed time that `at` lies in; `None` if `at` is open.
+    pub fn closed_until(&self, at: Timestamp) -> Option<Timestamp> {
+        if self.closed.is_empty() {
+            return None;
+        }
+        let zone = self.zone();
+        let windows = window::instances(&self.closed, &zone, at);
+        let mut until = at;
+        while let Some(&(_, end)) = windows
+            .iter()
+            .find(|&&(start, end)| start <= until && until < end)
+        {
+            until = end;
+        }
+        (until > at).then_some(until)
     }
-}
 
-impl Cron {
-    /// The expression in a time zone.
-    fn crontab(&self, time_zone: &str) -> Result<Crontab, ScheduleError> {
-        let mut options = ParseOptions::default();
-        options.fallback_timezone_option = FallbackTimezoneOption::UTC;
-        cronexpr::parse_crontab_with(&format!("{} {time_zone}", self.0), options).map_err(|cause| {
-            ScheduleError::Cron {
-                text: self.0.clone(),
-                cause: cause.to_string(),
-            }
-        })
+    /// When the next closed time begins that begins after `at`; `None` without windows.
+    pub fn closes_after(&self, at: Timestamp) -> Option<Timestamp> {
+        if self.closed.is_empty() {
+            return None;
+        }
+        let windows = window::instances(&self.closed, &self.zone(), at);
+        let starts = windows.iter().map(|&(start, _)| start);
+        starts.filter(|&start| start > at).min()
     }
 
-    fn period(&self, time_zone: &str, now: Timestamp) -> SignedDuration {
-        let day = SignedDuration::from_hours(24);
-        let Ok(crontab) = self.crontab(time_zone) else {
-            return day;
+    /// The first time of cron after `at` that is not closed; `None` for an interval, or if there is none in years.
+    pub(crate) fn cron_after(&self, at: Timestamp) -> Option<Timestamp> {
+        let Every::Cron(cron) = &self.every else {
+            return None;
         };
-        let next = |after: Timestamp| crontab.find_next(after).map(|at| at.timestamp());
-        let Ok(first) = next(now) else { return day };
-        next(first).map_or(day, |second| second.duration_since(first))
+        let zone = self.zone();
+        let times = cron.times(&self.time_zone)?;
+        let mut after = at;
+        for _ in 0..CRON_TRIES {
+            let next = times.after(after, &zone)?;
+            match self.closed_until(next) {
+                None => return Some(next),
+                // The end is open, and may itself be one of cron's times.
+                Some(end) => after = end - SignedDuration::from_nanos(1),
+            }
+        }
+        None
+    }
+
+    fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.time_zone).unwrap_or(TimeZone::UTC)
     }
 }
 
@@ -133,7 +167,7 @@ impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.every {
             Every::Interval(interval) => write!(f, "every {interval:#}")?,
-            Every::Cron(cron) => write!(f, "at {:?} {}", cron.0, self.time_zone)?,
+            Every::Cron(cron) => write!(f, "at \"{cron}\" {}", self.time_zone)?,
         }
         for (at, window) in self.closed.iter().enumerate() {
             let before = if at == 0 { ", not " } else { " or " };
@@ -141,111 +175,4 @@ impl fmt::Display for Schedule {
         }
         Ok(())
     }
-}
-
-impl fmt::Display for Cron {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Cron {
-    type Err = ScheduleError;
-
-    fn from_str(text: &str) -> Result<Self, ScheduleError> {
-        let cron = Self(text.split_whitespace().collect::<Vec<_>>().join(" "));
-        if text.split_whitespace().count() != 5 {
-            return Err(ScheduleError::Cron {
-                text: text.to_owned(),
-                cause: "it does not have five fields".to_owned(),
-            });
-        }
-        cron.crontab("UTC")?;
-        Ok(cron)
-    }
-}
-
-impl fmt::Display for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (first, last) = self.days;
-        if (first, last) != (Weekday::Monday, Weekday::Sunday) {
-            write!(f, "{}", short(first))?;
-            if first != last {
-                write!(f, "-{}", short(last))?;
-            }
-            f.write_str(" ")?;
-        }
-        let (from, to) = (self.from, self.to);
-        write!(
-            f,
-            "{:02}:{:02}-{:02}:{:02}",
-            from.hour(),
-            from.minute(),
-            to.hour(),
-            to.minute()
-        )
-    }
-}
-
-impl FromStr for Window {
-    type Err = ScheduleError;
-
-    fn from_str(text: &str) -> Result<Self, ScheduleError> {
-        let wrong = || ScheduleError::Window(text.to_owned());
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let (days, times) = match words.as_slice() {
-            [times] => ("Mon-Sun", *times),
-            [days, times] => (*days, *times),
-            _ => return Err(wrong()),
-        };
-        let (first, last) = days.split_once('-').unwrap_or((days, days));
-        let (from, to) = times.split_once('-').ok_or_else(wrong)?;
-        let window = Self {
-            days: (
-                weekday(first).ok_or_else(wrong)?,
-                weekday(last).ok_or_else(wrong)?,
-            ),
-            from: time(from).ok_or_else(wrong)?,
-            to: time(to).ok_or_else(wrong)?,
-        };
-        if window.from == window.to {
-            return Err(wrong());
-        }
-        Ok(window)
-    }
-}
-
-const WEEKDAYS: [(Weekday, &str); 7] = [
-    (Weekday::Monday, "Mon"),
-    (Weekday::Tuesday, "Tue"),
-    (Weekday::Wednesday, "Wed"),
-    (Weekday::Thursday, "Thu"),
-    (Weekday::Friday, "Fri"),
-    (Weekday::Saturday, "Sat"),
-    (Weekday::Sunday, "Sun"),
-];
-
-fn short(day: Weekday) -> &'static str {
-    let found = WEEKDAYS.iter().find(|(known, _)| *known == day);
-    found.map_or("", |&(_, word)| word)
-}
-
-fn weekday(word: &str) -> Option<Weekday> {
-    let found = WEEKDAYS
-        .iter()
-        .find(|(_, known)| known.eq_ignore_ascii_case(word));
-    found.map(|&(day, _)| day)
-}
-
-/// `08:00`; `24:00` is the midnight at the end of a day.
-fn time(text: &str) -> Option<Time> {
-    let (hour, minute) = text.split_once(':')?;
-    if hour.len() != 2 || minute.len() != 2 {
-        return None;
-    }
-    let (hour, minute) = (hour.parse().ok()?, minute.parse().ok()?);
-    if (hour, minute) == (24, 0) {
-        return Some(Time::midnight());
-    }
-    Time::new(hour, minute, 0, 0).ok()
 }
