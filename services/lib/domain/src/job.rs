@@ -1,5 +1,6 @@
 //! What a scanner is asked to do: some hosts × a port set, by a deadline, at a rate.
 
+pub mod attended;
 pub mod cut;
 pub mod due;
 #[cfg(test)]
@@ -18,6 +19,9 @@ use crate::target::{IpRange, TargetId, Zone};
 
 /// The most hosts in one job.
 pub const MAX_JOB_HOSTS: usize = 256;
+
+/// The most ports in one job, but for the open ports of its hosts that are asked along.
+pub const MAX_JOB_PORTS: usize = 16_384;
 
 /// A job's id: the same for the same target, run and index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

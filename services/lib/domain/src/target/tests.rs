@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod address;
+mod schedule;
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::*;
@@ -18,7 +20,12 @@ fn target() -> Target {
         exclude: Vec::new(),
         ports: "22,80".parse().unwrap(),
         expected: None,
-        interval: SignedDuration::from_mins(5),
+        tags: Vec::new(),
+        allowed: PortSet::empty(),
+        confirm: Confirm::default(),
+        schedule: Schedule::every(SignedDuration::from_mins(5)),
+        discovery: false,
+        follow_names: false,
         rate: 1000,
         switches: Switches::default(),
     }
@@ -45,8 +52,12 @@ fn a_target_that_cannot_be_watched_says_why() {
         "the target \"web\" has no ports"
     );
     assert_eq!(
-        with(&|target| target.interval = SignedDuration::from_millis(999)),
-        "the target \"web\" has an interval under 1 s"
+        with(&|target| target.schedule = Schedule::every(SignedDuration::from_millis(999))),
+        "the target \"web\": an interval under 1 s"
+    );
+    assert_eq!(
+        with(&|target| target.confirm.close = 0),
+        "the target \"web\" wants a state confirmed by 0 scans: 1 is the least"
     );
     assert_eq!(
         with(&|target| target.rate = 0),
