@@ -11,18 +11,22 @@ use super::kicker::Kicker;
 use super::mapping::{self, Mapping};
 use crate::wire::WireError;
 
-/// Bytes of a slot: the header, a frame, and nothing to spare.
-const SLOT: usize = 128;
+/// Bytes of a slot: the header, how to take the frame, and the frame.
+const SLOT: usize = 256;
 const SLOTS: usize = 1024;
 const BLOCK: usize = 1 << 16;
-/// Where the frame begins in its slot: where the header ends.
-const FRAME: usize = size_of::<tpacket2_hdr>();
+/// Where the header ends: here the frame begins, or what stands before it.
+const BODY: usize = size_of::<tpacket2_hdr>();
+/// Bytes of the header that may stand before a frame (virtio 1.2, 5.1.6 `virtio_net_hdr`).
+const HOW: usize = 10;
+/// Where in it the number of bytes stands that the kernel is to copy.
+const COPIED: usize = 2;
 /// Where the length stands in the header, behind the status.
 const LENGTH: usize = 4;
 /// Room for all slots, with the kernel's overhead, so that the socket's own limit is never what counts.
 const QUEUE_BYTES: usize = SLOTS * 1024;
 
-const _: () = assert!(FRAME + FRAME_LEN <= SLOT);
+const _: () = assert!(BODY + HOW + FRAME_LEN <= SLOT);
 
 /// Frames that wait or are on their way.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(super) struct TransmitRing {
     socket: Socket,
     mapping: Mapping,
     next: usize,
+    /// Where a frame begins in its slot.
+    frame: usize,
     /// Where the frames that wait go to. One interface at a time.
     interface: u32,
     waiting: bool,
@@ -64,6 +70,13 @@ impl TransmitRing {
         )?;
         mapping::set_number(&socket, libc::PACKET_VERSION, version_2())?;
         mapping::set_number(&socket, libc::PACKET_QDISC_BYPASS, 1)?;
+        // The kernel then copies all of a frame when it takes it. Otherwise it copies the Ethernet header and refers
+        // to the rest, which the other side of a veth, and many drivers, must then copy piece by piece. A kernel that
+        // does not know the option takes frames as they are.
+        let frame = match mapping::set_number(&socket, libc::PACKET_VNET_HDR, 1) {
+            Ok(()) => BODY + HOW,
+            Err(_) => BODY,
+        };
         socket.set_send_buffer_size(QUEUE_BYTES)?;
         let (slot, block, slots) = (small(SLOT), small(BLOCK), small(SLOTS));
         let request = tpacket_req {
@@ -78,6 +91,7 @@ impl TransmitRing {
             socket,
             mapping,
             next: 0,
+            frame,
             interface: 0,
             waiting: false,
             kicker: None,
@@ -109,9 +123,16 @@ impl TransmitRing {
                 return Ok(Put::Full);
             }
         }
-        let length = u32::try_from(frame.len()).unwrap_or(0);
+        let length = self.frame - BODY + frame.len();
+        if self.frame > BODY {
+            let mut how = [0; HOW];
+            let copied = u16::try_from(frame.len()).unwrap_or(0);
+            how[COPIED..COPIED + 2].copy_from_slice(&copied.to_ne_bytes());
+            self.mapping.copy_in(slot + BODY, &how);
+        }
+        let length = u32::try_from(length).unwrap_or(0);
         self.mapping.store(slot + LENGTH, length);
-        if !self.mapping.copy_in(slot + FRAME, frame) {
+        if !self.mapping.copy_in(slot + self.frame, frame) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         self.mapping.store(slot, libc::TP_STATUS_SEND_REQUEST);
