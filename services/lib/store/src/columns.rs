@@ -4,7 +4,10 @@
 
 mod change;
 mod confirmation;
+mod detail;
+mod runs;
 mod service;
+mod soft;
 mod state;
 mod target;
 
@@ -14,7 +17,7 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::ports::PortSet;
 
-pub(crate) use change::{ChangeColumns, PortPart};
+pub(crate) use change::ChangeColumns;
 pub(crate) use confirmation::Confirmation;
 pub(crate) use state::{EvidenceColumns, HostColumns, PortColumns, assemble};
 pub(crate) use target::TargetColumns;

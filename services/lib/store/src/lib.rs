@@ -9,9 +9,11 @@
 
 mod columns;
 mod error;
+pub mod history;
 pub mod jobs;
 pub mod notifications;
 pub mod outbox;
+pub mod policy;
 pub mod postgres;
 pub mod requests;
 pub mod snapshots;
@@ -34,7 +36,13 @@ pub type Store = Arc<dyn Database>;
 /// All that one database can do.
 #[async_trait]
 pub trait Database:
-    targets::Targets + jobs::Jobs + snapshots::Snapshots + outbox::Outbox + notifications::Notifications
+    targets::Targets
+    + jobs::Jobs
+    + snapshots::Snapshots
+    + history::History
+    + policy::Policies
+    + outbox::Outbox
+    + notifications::Notifications
 {
     /// Asks the database for a sign of life and checks that its schema is the one this program
     /// was built for; the error says what is wrong.

@@ -47,10 +47,12 @@ macro_rules! transaction {
 }
 
 mod connect;
+mod history;
 mod jobs;
 mod migrate;
 mod notifications;
 mod outbox;
+mod policy;
 mod prune;
 mod rows;
 mod settings;

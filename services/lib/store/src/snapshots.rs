@@ -69,17 +69,6 @@ pub enum Applied {
     NoTarget,
 }
 
-/// One transition as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HistoryRow {
-    /// The host's address.
-    pub ip: IpAddr,
-    /// The transition.
-    pub change: Change,
-    /// The job that brought it.
-    pub job: JobId,
-}
-
 /// Applies snapshots and reads state.
 #[async_trait]
 pub trait Snapshots: Send + Sync {
@@ -95,7 +84,4 @@ pub trait Snapshots: Send + Sync {
 
     /// The records of all hosts of a target, by address.
     async fn hosts(&self, target: TargetId) -> Result<Vec<HostRecord>, StoreError>;
-
-    /// The newest transitions of a target, newest first.
-    async fn history(&self, target: TargetId, limit: u32) -> Result<Vec<HistoryRow>, StoreError>;
 }

@@ -3,10 +3,12 @@
 //! One connection does all the work, one transaction after the other, off the asynchronous threads.
 //! A commit is on the disk when a method returns (WAL, `synchronous=FULL`).
 
+mod history;
 mod jobs;
 mod notifications;
 mod open;
 mod outbox;
+mod policy;
 mod prune;
 mod rows;
 mod snapshots;

@@ -127,3 +127,10 @@ impl<'a> Policy<'a> {
         }
     }
 }
+
+impl HostRecord {
+    /// How the host differs from what is expected of it: what was approved for it, or else what the target says.
+    pub fn findings_by(&self, target: &Target) -> Findings {
+        Policy::of(target, self.approved.as_ref()).findings(target, self)
+    }
+}

@@ -11,8 +11,9 @@ use super::{Unreadable, parse};
 
 const COLUMN: &str = "service";
 
+/// A service as it stands in JSON.
 #[derive(Serialize, Deserialize)]
-struct ServiceJson {
+pub(super) struct ServiceJson {
     name: Option<(String, String)>,
     product: Option<String>,
     banner: Option<String>,
@@ -53,29 +54,34 @@ fn read<const MAX: usize>(text: Option<&String>) -> Option<SafeText<MAX>> {
     text.map(|text| SafeText::new(text))
 }
 
+impl From<&Service> for ServiceJson {
+    fn from(service: &Service) -> Self {
+        Self {
+            name: service
+                .name
+                .as_ref()
+                .map(|name| (name.text.to_string(), name.source.to_string())),
+            product: written(service.product.as_ref()),
+            banner: written(service.banner.as_ref()),
+            http: service.http.as_ref().map(|http| HttpJson {
+                status: http.status,
+                server: written(http.server.as_ref()),
+                title: written(http.title.as_ref()),
+            }),
+            tls: service.tls.as_ref().map(|tls| TlsJson {
+                version: written(tls.version.as_ref()),
+                alpn: written(tls.alpn.as_ref()),
+                certificate: tls.certificate.as_ref().map(certificate_to_json),
+                refused: written(tls.refused.as_ref()),
+            }),
+        }
+    }
+}
+
 /// Writes a service into its column.
 pub(crate) fn to_json(service: &Service) -> Option<String> {
-    let json = ServiceJson {
-        name: service
-            .name
-            .as_ref()
-            .map(|name| (name.text.to_string(), name.source.to_string())),
-        product: written(service.product.as_ref()),
-        banner: written(service.banner.as_ref()),
-        http: service.http.as_ref().map(|http| HttpJson {
-            status: http.status,
-            server: written(http.server.as_ref()),
-            title: written(http.title.as_ref()),
-        }),
-        tls: service.tls.as_ref().map(|tls| TlsJson {
-            version: written(tls.version.as_ref()),
-            alpn: written(tls.alpn.as_ref()),
-            certificate: tls.certificate.as_ref().map(certificate_to_json),
-            refused: written(tls.refused.as_ref()),
-        }),
-    };
     // Texts and numbers can always be written.
-    serde_json::to_string(&json).ok()
+    serde_json::to_string(&ServiceJson::from(service)).ok()
 }
 
 fn certificate_to_json(certificate: &Certificate) -> CertificateJson {
@@ -93,29 +99,35 @@ fn certificate_to_json(certificate: &Certificate) -> CertificateJson {
 pub(crate) fn from_json(text: &str) -> Result<Service, Unreadable> {
     let json: ServiceJson =
         serde_json::from_str(text).map_err(|error| Unreadable::new(COLUMN, error))?;
-    let name = json.name.map(|(text, source)| {
-        let source: NameSource = parse(COLUMN, &source)?;
-        let text = SafeText::new(&text);
-        Ok(ServiceName { text, source })
-    });
-    let http = json.http.map(|http| Http {
-        status: http.status,
-        server: read(http.server.as_ref()),
-        title: read(http.title.as_ref()),
-    });
-    let tls = json.tls.map(|tls| Tls {
-        version: read(tls.version.as_ref()),
-        alpn: read(tls.alpn.as_ref()),
-        certificate: tls.certificate.as_ref().map(certificate_from_json),
-        refused: read(tls.refused.as_ref()),
-    });
-    Ok(Service {
-        name: name.transpose()?,
-        product: read(json.product.as_ref()),
-        banner: read(json.banner.as_ref()),
-        http: http.map(Box::new),
-        tls: tls.map(Box::new),
-    })
+    json.service()
+}
+
+impl ServiceJson {
+    pub(super) fn service(self) -> Result<Service, Unreadable> {
+        let name = self.name.map(|(text, source)| {
+            let source: NameSource = parse(COLUMN, &source)?;
+            let text = SafeText::new(&text);
+            Ok(ServiceName { text, source })
+        });
+        let http = self.http.map(|http| Http {
+            status: http.status,
+            server: read(http.server.as_ref()),
+            title: read(http.title.as_ref()),
+        });
+        let tls = self.tls.map(|tls| Tls {
+            version: read(tls.version.as_ref()),
+            alpn: read(tls.alpn.as_ref()),
+            certificate: tls.certificate.as_ref().map(certificate_from_json),
+            refused: read(tls.refused.as_ref()),
+        });
+        Ok(Service {
+            name: name.transpose()?,
+            product: read(self.product.as_ref()),
+            banner: read(self.banner.as_ref()),
+            http: http.map(Box::new),
+            tls: tls.map(Box::new),
+        })
+    }
 }
 
 fn certificate_from_json(json: &CertificateJson) -> Certificate {

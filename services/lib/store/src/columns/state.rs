@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portwatch_domain::change::{Findings, Flapping, HostRecord, PortRecord, Runs};
+use portwatch_domain::change::{Findings, Flapping, HostRecord, PortRecord};
 use portwatch_domain::ports::Port;
-use portwatch_domain::snapshot::Evidence;
+use portwatch_domain::snapshot::{Evidence, PortState};
 
-use super::{Confirmation, Unreadable, cut, number, parse, port_set, service, signed};
+use super::{Confirmation, Unreadable, cut, number, parse, port_set, runs, service, signed, soft};
 
 /// A row of `hosts`, without its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,14 @@ pub(crate) struct HostColumns {
     pub(crate) baseline: String,
     pub(crate) confirmed_at: Option<Timestamp>,
     pub(crate) left_behind: String,
+    pub(crate) soft: Option<String>,
+    pub(crate) flapping: i32,
+    pub(crate) runs: Option<String>,
+    /// Only read: what is approved is written by nobody but who approves.
+    pub(crate) approved: Option<String>,
+    pub(crate) unexpected_open: i32,
+    pub(crate) expected_closed: i32,
+    pub(crate) open_ports: i32,
 }
 
 /// A row of `ports`, without its target.
@@ -40,6 +48,8 @@ pub(crate) struct PortColumns {
     pub(crate) transition: i64,
     pub(crate) evidence: EvidenceColumns,
     pub(crate) service: Option<String>,
+    pub(crate) soft: Option<String>,
+    pub(crate) flapping: i32,
 }
 
 /// The columns that tell why.
@@ -91,12 +101,21 @@ impl From<&HostRecord> for HostColumns {
             baseline: host.baseline.to_string(),
             confirmed_at: confirmation.at(),
             left_behind: confirmation.left_behind(),
+            soft: host.soft.as_ref().and_then(soft::of_host),
+            flapping: flapping_bits(host.flapping),
+            runs: runs::to_text(&host.runs, &host.baseline),
+            approved: host.approved.as_ref().map(ToString::to_string),
+            unexpected_open: count(host.findings.unexpected_open),
+            expected_closed: count(host.findings.expected_closed),
+            open_ports: open_ports(host),
         }
     }
 }
 
 impl HostColumns {
     fn record(self) -> Result<HostRecord, Unreadable> {
+        let baseline = port_set("baseline", &self.baseline)?;
+        let last_run = number("last_run", self.last_run)?;
         Ok(HostRecord {
             ip: self.ip,
             name: self.name,
@@ -104,13 +123,19 @@ impl HostColumns {
             suspect: self.suspect,
             since: self.since,
             last_seen: self.last_seen,
-            soft: None,
-            flapping: Flapping::default(),
-            runs: Runs::new(),
+            soft: self.soft.as_deref().map(soft::host).transpose()?,
+            flapping: flapping(self.flapping),
+            runs: runs::from_text(self.runs.as_deref(), last_run, &baseline)?,
             transition: number("transition", self.transition)?,
-            baseline: port_set("baseline", &self.baseline)?,
-            approved: None,
-            findings: Findings::default(),
+            baseline,
+            approved: self
+                .approved
+                .map(|approved| port_set("approved", &approved))
+                .transpose()?,
+            findings: Findings {
+                unexpected_open: number("unexpected_open", self.unexpected_open.into())?,
+                expected_closed: number("expected_closed", self.expected_closed.into())?,
+            },
             ports: BTreeMap::new(),
         })
     }
@@ -129,6 +154,8 @@ impl PortColumns {
             transition: signed(record.transition),
             evidence: (&record.evidence).into(),
             service: record.service.as_ref().and_then(service::to_json),
+            soft: record.soft.as_ref().and_then(soft::of_port),
+            flapping: flapping_bits(record.flapping),
         }
     }
 
@@ -149,11 +176,37 @@ impl PortColumns {
                 .as_deref()
                 .map(service::from_json)
                 .transpose()?,
-            soft: None,
-            flapping: Flapping::default(),
+            soft: self.soft.as_deref().map(soft::port).transpose()?,
+            flapping: flapping(self.flapping),
         };
         Ok((port, record))
     }
+}
+
+/// Bit 20 of the column: it flaps. Those below it are the last verdicts.
+const FLAPS: i32 = 1 << 20;
+
+fn flapping_bits(flapping: Flapping) -> i32 {
+    let window = i32::try_from(flapping.window).unwrap_or(0) & (FLAPS - 1);
+    window | if flapping.flaps { FLAPS } else { 0 }
+}
+
+fn flapping(bits: i32) -> Flapping {
+    Flapping {
+        window: u32::try_from(bits & (FLAPS - 1)).unwrap_or(0),
+        flaps: bits & FLAPS != 0,
+    }
+}
+
+/// How many ports, of which a host has not even 2¹⁸.
+fn count(ports: u32) -> i32 {
+    i32::try_from(ports).unwrap_or(i32::MAX)
+}
+
+fn open_ports(host: &HostRecord) -> i32 {
+    let open = host.ports.values();
+    let open = open.filter(|port| port.state == PortState::Open).count();
+    i32::try_from(open).unwrap_or(i32::MAX)
 }
 
 /// Puts the rows of hosts and of their ports together, by address.

@@ -40,12 +40,19 @@ pub(super) fn host(row: &Row) -> Result<HostColumns, Error> {
         baseline: row.try_get("baseline")?,
         confirmed_at: row.try_get("confirmed_at")?,
         left_behind: row.try_get("left_behind")?,
+        soft: row.try_get("soft")?,
+        flapping: row.try_get("flapping")?,
+        runs: row.try_get("runs")?,
+        approved: row.try_get("approved")?,
+        unexpected_open: row.try_get("unexpected_open")?,
+        expected_closed: row.try_get("expected_closed")?,
+        open_ports: row.try_get("open_ports")?,
     })
 }
 
 /// The columns of `ports` that [`port`] reads, by their places: of these rows there are most.
 pub(super) const PORT: &str = "ip, protocol, port, state, since, first_seen, last_seen, transition, \
-     answer, ttl, rtt_us, probes, service";
+     answer, ttl, rtt_us, probes, service, soft, flapping";
 
 /// A row of `ports`.
 pub(super) fn port(row: &Row) -> Result<PortColumns, Error> {
@@ -65,6 +72,8 @@ pub(super) fn port(row: &Row) -> Result<PortColumns, Error> {
             probes: row.try_get(11)?,
         },
         service: row.try_get(12)?,
+        soft: row.try_get(13)?,
+        flapping: row.try_get(14)?,
     })
 }
 

@@ -9,14 +9,14 @@ use portwatch_domain::change::HostRecord;
 use portwatch_domain::target::{Target, TargetId};
 use tokio_postgres::Row;
 
-mod history;
+mod finish;
 mod state;
 
-use super::{Postgres, Problem, outbox, rows};
+use super::{Postgres, Problem, history, outbox, rows};
 use crate::StoreError;
-use crate::columns::{ChangeColumns, assemble, cut, number};
+use crate::columns::{assemble, cut, number};
 use crate::snapshots::delta;
-use crate::snapshots::{Applied, Decide, HistoryRow, Loaded, SnapshotPart, Snapshots};
+use crate::snapshots::{Applied, Decide, Loaded, SnapshotPart, Snapshots};
 
 #[async_trait]
 impl Snapshots for Postgres {
@@ -49,23 +49,6 @@ impl Snapshots for Postgres {
             let hosts = hosts.iter().map(rows::host).collect::<Result<_, _>>()?;
             let ports: Vec<_> = ports.iter().map(rows::port).collect::<Result<_, _>>()?;
             Ok(assemble(hosts, &ports)?.into_values().collect())
-        })
-    }
-
-    async fn history(&self, target: TargetId, limit: u32) -> Result<Vec<HistoryRow>, StoreError> {
-        transaction!(self, "reading the history", |transaction| {
-            let select = transaction
-                .prepare_cached(
-                    "SELECT * FROM history WHERE target_id = $1 ORDER BY at DESC, seq DESC LIMIT $2",
-                )
-                .await?;
-            let found = transaction
-                .query(&select, &[&target.0, &i64::from(limit)])
-                .await?;
-            found
-                .iter()
-                .map(|row| Ok(history::change(row)?.row()?))
-                .collect()
         })
     }
 }
@@ -105,19 +88,15 @@ async fn apply(
     let decided = delta::decide(decide, loaded).map_err(Problem::Refused)?;
     let delta = delta::delta(&stored, &part.hosts, &decided.hosts).map_err(Problem::Refused)?;
     state::save(transaction, part.target, &delta).await?;
-    let changes = decided.history.iter();
-    let changes: Vec<_> = changes
-        .map(|(ip, change)| ChangeColumns::new(*ip, change, part.job))
-        .collect();
-    history::save(transaction, part.target, &changes).await?;
+    history::save(transaction, &delta::history(part, decided.history)).await?;
     outbox::save(transaction, &decided.outbox, now).await?;
-    finish(transaction, part, now).await?;
+    finish::finish(transaction, part, now).await?;
     Ok(Applied::Applied)
 }
 
 /// Reads the target with its newest run, and keeps every other part of it waiting until the
 /// transaction ends.
-async fn lock(
+pub(super) async fn lock(
     transaction: &Transaction<'_>,
     target: TargetId,
 ) -> Result<Option<(Target, u64)>, Problem> {
@@ -162,35 +141,4 @@ async fn of_hosts<T>(
         .query(&select, &[&part.target.0, &asked])
         .await?;
     Ok(found.iter().map(read).collect::<Result<_, _>>()?)
-}
-
-/// Counts the part, and when all are in the job is finished; when no other job of the target is
-/// out, the target may be claimed again.
-async fn finish(
-    transaction: &Transaction<'_>,
-    part: &SnapshotPart,
-    now: Timestamp,
-) -> Result<(), Problem> {
-    let count = transaction
-        .prepare_cached(
-            "UPDATE jobs SET parts_in = parts_in + 1, \
-             finished_at = CASE WHEN parts_in + 1 = parts THEN $3::timestamptz END \
-             WHERE id = $1 AND $2::bigint < parts AND finished_at IS NULL \
-             RETURNING finished_at IS NOT NULL",
-        )
-        .await?;
-    let counted = transaction
-        .query_opt(&count, &[&part.job.0, &i64::from(part.part), &now])
-        .await?;
-    let finished = counted.map(|row| row.try_get::<_, bool>(0)).transpose()?;
-    if finished == Some(true) {
-        let free = transaction
-            .prepare_cached(
-                "UPDATE targets SET busy_until = NULL WHERE id = $1 AND NOT EXISTS \
-                 (SELECT FROM jobs WHERE target_id = $1 AND finished_at IS NULL AND deadline > $2)",
-            )
-            .await?;
-        transaction.execute(&free, &[&part.target.0, &now]).await?;
-    }
-    Ok(())
 }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use portwatch_domain::change::{HostRecord, PortRecord};
+use portwatch_domain::change::{Change, HostRecord, PortRecord};
 use portwatch_domain::ports::Port;
 
-use super::{Decide, Decided, Loaded};
+use super::{Decide, Decided, Loaded, SnapshotPart};
 use crate::columns::{HostColumns, PortColumns};
+use crate::history::{HistoryRow, Subject};
 
 /// Rows to write and rows to delete.
 #[derive(Debug, Default)]
@@ -70,6 +71,20 @@ pub(crate) fn delta(
         delta.gone.extend(gone.map(|&port| (after.ip, port)));
     }
     Ok(delta)
+}
+
+/// The transitions as rows of the history.
+pub(crate) fn history(part: &SnapshotPart, found: Vec<(IpAddr, Change)>) -> Vec<HistoryRow> {
+    let row = |(ip, change)| HistoryRow {
+        about: Subject::Host {
+            target: part.target,
+            ip,
+        },
+        run: Some(part.run),
+        job: Some(part.job),
+        change,
+    };
+    found.into_iter().map(row).collect()
 }
 
 /// Whether the port's own row must be written. A later confirmation alone stands in the host's row; an

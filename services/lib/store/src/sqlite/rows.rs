@@ -53,7 +53,7 @@ pub(super) fn ip(row: &Row<'_>) -> rusqlite::Result<IpAddr> {
         .map_err(|error: std::net::AddrParseError| unreadable(Type::Text, error))
 }
 
-fn unreadable(
+pub(super) fn unreadable(
     kind: Type,
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> rusqlite::Error {
@@ -102,6 +102,13 @@ pub(super) fn host(row: &Row<'_>) -> rusqlite::Result<HostColumns> {
         baseline: row.get("baseline")?,
         confirmed_at: optional_time(row, "confirmed_at")?,
         left_behind: row.get("left_behind")?,
+        soft: row.get("soft")?,
+        flapping: row.get("flapping")?,
+        runs: row.get("runs")?,
+        approved: row.get("approved")?,
+        unexpected_open: row.get("unexpected_open")?,
+        expected_closed: row.get("expected_closed")?,
+        open_ports: row.get("open_ports")?,
     })
 }
 
@@ -118,6 +125,8 @@ pub(super) fn port(row: &Row<'_>) -> rusqlite::Result<PortColumns> {
         transition: row.get("transition")?,
         evidence: evidence(row)?,
         service: row.get("service")?,
+        soft: row.get("soft")?,
+        flapping: row.get("flapping")?,
     })
 }
 
@@ -128,6 +137,18 @@ pub(super) fn evidence(row: &Row<'_>) -> rusqlite::Result<EvidenceColumns> {
         rtt_us: row.get("rtt_us")?,
         probes: row.get("probes")?,
     })
+}
+
+/// All rows of a result.
+pub(super) fn select<T>(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    params: impl rusqlite::Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, Problem> {
+    let mut statement = transaction.prepare_cached(sql)?;
+    let found = statement.query_map(params, read)?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// The only value of the first row, if there is a row and a value.

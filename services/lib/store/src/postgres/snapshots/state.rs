@@ -9,23 +9,30 @@ use super::super::Problem;
 use crate::columns::{HostColumns, PortColumns};
 use crate::snapshots::delta::Delta;
 
+/// What is approved is not among the columns: it is written by nobody but who approves.
 const SAVE_HOSTS: &str = "INSERT INTO hosts (target_id, ip, name, state, suspect, since, last_seen, \
-     last_run, transition, baseline, confirmed_at, left_behind) SELECT $1, r.* FROM unnest($2::inet[], $3::text[], $4::text[], \
+     last_run, transition, baseline, confirmed_at, left_behind, soft, flapping, runs, unexpected_open, \
+     expected_closed, open_ports) SELECT $1, r.* FROM unnest($2::inet[], $3::text[], $4::text[], \
      $5::boolean[], $6::timestamptz[], $7::timestamptz[], $8::bigint[], $9::bigint[], $10::text[], \
-     $11::timestamptz[], $12::text[]) r ON CONFLICT (target_id, ip) DO UPDATE SET name = excluded.name, state = excluded.state, \
-     suspect = excluded.suspect, since = excluded.since, last_seen = excluded.last_seen, \
-     last_run = excluded.last_run, transition = excluded.transition, baseline = excluded.baseline, \
-     confirmed_at = excluded.confirmed_at, left_behind = excluded.left_behind";
+     $11::timestamptz[], $12::text[], $13::text[], $14::integer[], $15::text[], $16::integer[], \
+     $17::integer[], $18::integer[]) r ON CONFLICT (target_id, ip) DO UPDATE SET \
+     name = excluded.name, state = excluded.state, suspect = excluded.suspect, since = excluded.since, \
+     last_seen = excluded.last_seen, last_run = excluded.last_run, transition = excluded.transition, \
+     baseline = excluded.baseline, confirmed_at = excluded.confirmed_at, \
+     left_behind = excluded.left_behind, soft = excluded.soft, flapping = excluded.flapping, \
+     runs = excluded.runs, unexpected_open = excluded.unexpected_open, \
+     expected_closed = excluded.expected_closed, open_ports = excluded.open_ports";
 
 const SAVE_PORTS: &str = "INSERT INTO ports (target_id, ip, protocol, port, state, since, \
-     first_seen, last_seen, transition, answer, ttl, rtt_us, probes, service) SELECT $1, r.* \
-     FROM unnest($2::inet[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[], \
+     first_seen, last_seen, transition, answer, ttl, rtt_us, probes, service, soft, flapping) \
+     SELECT $1, r.* FROM unnest($2::inet[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[], \
      $7::timestamptz[], $8::timestamptz[], $9::bigint[], $10::text[], $11::smallint[], \
-     $12::bigint[], $13::integer[], $14::text[]) r \
+     $12::bigint[], $13::integer[], $14::text[], $15::text[], $16::integer[]) r \
      ON CONFLICT (target_id, ip, protocol, port) DO UPDATE SET state = excluded.state, \
      since = excluded.since, first_seen = excluded.first_seen, last_seen = excluded.last_seen, \
      transition = excluded.transition, answer = excluded.answer, ttl = excluded.ttl, \
-     rtt_us = excluded.rtt_us, probes = excluded.probes, service = excluded.service";
+     rtt_us = excluded.rtt_us, probes = excluded.probes, service = excluded.service, \
+     soft = excluded.soft, flapping = excluded.flapping";
 
 const DELETE_PORTS: &str = "DELETE FROM ports WHERE target_id = $1 AND ip = ANY($2) \
      AND (ip, protocol, port) IN \
@@ -82,6 +89,12 @@ async fn save_hosts(
                 &column(hosts, |host| &host.baseline),
                 &column(hosts, |host| host.confirmed_at),
                 &column(hosts, |host| &host.left_behind),
+                &column(hosts, |host| host.soft.as_deref()),
+                &column(hosts, |host| host.flapping),
+                &column(hosts, |host| host.runs.as_deref()),
+                &column(hosts, |host| host.unexpected_open),
+                &column(hosts, |host| host.expected_closed),
+                &column(hosts, |host| host.open_ports),
             ],
         )
         .await?;
@@ -112,6 +125,8 @@ async fn save_ports(
                 &column(ports, |port| port.evidence.rtt_us),
                 &column(ports, |port| port.evidence.probes),
                 &column(ports, |port| port.service.as_deref()),
+                &column(ports, |port| port.soft.as_deref()),
+                &column(ports, |port| port.flapping),
             ],
         )
         .await?;
