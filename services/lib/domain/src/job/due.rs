@@ -12,6 +12,9 @@ use crate::target::{Every, Schedule, Target, TargetId};
 /// and verification.
 const GRACE: SignedDuration = SignedDuration::from_secs(120);
 
+/// Longer intervals count as this one, so that there is always a next slot.
+const LONGEST_PERIOD: SignedDuration = SignedDuration::from_hours(24 * 366);
+
 /// How far apart the first scans are of targets that come together.
 const FIRST_SCANS_APART: SignedDuration = SignedDuration::from_millis(20);
 
@@ -34,10 +37,10 @@ pub fn first_slot(target: &Target, new: usize, now: Timestamp) -> Timestamp {
     let others = i32::try_from(new.saturating_sub(1)).unwrap_or(i32::MAX);
     let spread = FIRST_SCANS_APART
         .saturating_mul(others)
-        .min(schedule.period(now));
+        .min(period(target, now));
     let first = later(now, part_of(spread, target.id, "first"));
     schedule.closed_until(first).map_or(first, |open| {
-        let room = room_after(schedule, open).min(schedule.period(now));
+        let room = room_after(schedule, open).min(period(target, now));
         later(open, part_of(room, target.id, "opening"))
     })
 }
@@ -64,7 +67,7 @@ pub fn slots_missed(target: &Target, run: u64, slot: Timestamp, now: Timestamp) 
         }
         return MOST_MISSED;
     }
-    let period = schedule.period(now);
+    let period = period(target, now);
     let mut grid = anchor(target, run, slot);
     let mut after = slot;
     let mut missed = 0_u64;
@@ -91,18 +94,14 @@ pub fn rebased(target: &Target, next_due_at: Timestamp, now: Timestamp) -> Optio
     if let Every::Cron(_) = schedule.every {
         return Some(cron_slot(schedule, now)).filter(|&next| next < next_due_at);
     }
-    let period = schedule.period(now);
-    let latest = later(later(now, period), period / 4);
-    let latest = schedule
-        .closed_until(latest)
-        .map_or(latest, |open| later(open, period));
-    // A window may have closed on slots that are nearer than that.
-    let closed = schedule
-        .closes_after(now)
-        .filter(|&closes| closes <= latest);
-    let latest = closed
-        .and_then(|closes| schedule.closed_until(closes))
-        .map_or(latest, |open| latest.max(later(open, period)));
+    let period = period(target, now);
+    let latest = later(now, period * 5 / 4);
+    // A slot of that time may have been moved out of a closed window.
+    let latest = if schedule.closed.is_empty() {
+        latest
+    } else {
+        later(schedule.closed_until(latest).unwrap_or(latest), period)
+    };
     (next_due_at > latest).then(|| first_slot(target, 1, now))
 }
 
@@ -134,7 +133,7 @@ fn anchor(target: &Target, run: u64, slot: Timestamp) -> Timestamp {
     if run != 1 {
         return slot;
     }
-    let period = target.schedule.period(slot);
+    let period = period(target, slot);
     let place = later(slot, part_of(period, target.id, "grid"));
     place.checked_sub(period * 3 / 4).unwrap_or(slot)
 }
@@ -142,7 +141,7 @@ fn anchor(target: &Target, run: u64, slot: Timestamp) -> Timestamp {
 /// The first slot of the grid after `after`, moved out of closed windows.
 fn interval_slot(target: &Target, anchor: Timestamp, after: Timestamp) -> Timestamp {
     let schedule = &target.schedule;
-    let period = schedule.period(after);
+    let period = period(target, after);
     let due = on_grid(anchor, period, after);
     let Some(open) = schedule.closed_until(due) else {
         return due;
@@ -167,6 +166,10 @@ fn cron_slot(schedule: &Schedule, after: Timestamp) -> Timestamp {
     // A checked expression has a next time; should it have none, it is asked again in a day.
     let next = schedule.cron_after(after);
     next.unwrap_or_else(|| later(after, SignedDuration::from_hours(24)))
+}
+
+fn period(target: &Target, now: Timestamp) -> SignedDuration {
+    target.schedule.period(now).min(LONGEST_PERIOD)
 }
 
 /// The first point of the grid after `after`, and not the anchor itself.

@@ -66,8 +66,8 @@ proptest! {
         let begin = Timestamp::from_second(1_800_000_000).unwrap();
         let mut row = Row { target: target(), next_due_at: begin, run: 0, taken: HashSet::new() };
         let (mut real, mut offset, mut jumps) = (0_i64, 0_i64, 0_u64);
-        let (mut looked, mut last_run, mut runs) = (0_i64, 0_i64, 0_u64);
-        for step in steps {
+        let (mut looked, mut steady_since, mut runs) = (0_i64, 0_i64, 0_u64);
+        for (micros, step) in (0..).zip(steps) {
             let racers = match step {
                 Step::Pass(seconds) => {
                     real += seconds;
@@ -76,11 +76,13 @@ proptest! {
                 Step::Jump(seconds) => {
                     offset += seconds;
                     jumps += 1;
+                    steady_since = real;
                     1
                 }
                 Step::Race(schedulers) => schedulers,
             };
-            let now = begin + SignedDuration::from_secs(real + offset);
+            // No clock shows the same microsecond twice, by good luck.
+            let now = begin + SignedDuration::from_secs(real + offset) + SignedDuration::from_micros(micros);
             if real - looked >= HOUSEKEEPING {
                 looked = real;
                 if let Some(slot) = rebased(&row.target, row.next_due_at, now) {
@@ -92,10 +94,12 @@ proptest! {
             prop_assert!(counted <= 1, "a slot became two runs");
             runs += counted as u64;
             if counted == 1 {
-                last_run = real;
+                steady_since = real;
             }
-            // A period, what a jump back may add to it before it is seen, and the steps of this test.
-            prop_assert!(real - last_run <= 375 + HOUSEKEEPING + 2 * 120, "no scan for {} s", real - last_run);
+            // Since the last scan or jump: a period and a quarter, the time until a jump is seen, and the
+            // steps of this test.
+            let waited = real - steady_since;
+            prop_assert!(waited <= 375 + HOUSEKEEPING + 2 * 120, "no scan for {waited} s");
         }
         let slots = u64::try_from(real / 300).unwrap();
         prop_assert!(runs <= slots + jumps + 2, "{runs} runs in {slots} slots and {jumps} jumps");

@@ -185,7 +185,8 @@ fn weekday(word: &str) -> Option<Weekday> {
 /// `08:00`; `24:00` is the midnight at the end of a day.
 fn time(text: &str) -> Option<Time> {
     let (hour, minute) = text.split_once(':')?;
-    if hour.len() != 2 || minute.len() != 2 {
+    let two_digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !two_digits(hour) || !two_digits(minute) {
         return None;
     }
     let (hour, minute) = (hour.parse().ok()?, minute.parse().ok()?);
