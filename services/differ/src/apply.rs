@@ -1,15 +1,18 @@
 //! One part of a snapshot: load → decide → save with outbox.
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use portwatch_bus::{HandlerError, Received, Route};
 use portwatch_domain::change::diff::{Outcome, diff};
 use portwatch_domain::change::{About, Change, Changes, told_together};
+use portwatch_domain::ports::PortSet;
 use portwatch_domain::snapshot::{HostReport, Snapshot};
 use portwatch_domain::target::Target;
 use portwatch_schemas::{Meta, TraceParent, encode};
 use portwatch_store::outbox::{OutboxMessage, Topic};
+use portwatch_store::requests::{NewRequest, RequestKind};
 use portwatch_store::retry_while_unavailable;
 use portwatch_store::snapshots::{Applied, Decided, Loaded, SnapshotPart};
 use tokio::sync::Notify;
@@ -87,6 +90,7 @@ fn decide(
         tracing::warn!(job = %snapshot.job, run = snapshot.run, newest_run, "a snapshot of a run that was never made is left out");
         return (decided, Seen::new(target.name, snapshot, seen));
     }
+    let mut verify: Vec<(PortSet, Vec<IpAddr>)> = Vec::new();
     for (report, record) in snapshot.hosts.iter().zip(hosts) {
         let known = record.baseline.clone();
         let outcome = diff(&target, record, report, snapshot.run, snapshot.finished_at);
@@ -99,7 +103,18 @@ fn decide(
                 .iter()
                 .filter_map(|news| message(news, trace, now)),
         );
-        let Outcome { after, changes, .. } = outcome;
+        let Outcome {
+            after,
+            changes,
+            verify: again,
+            ..
+        } = outcome;
+        if !again.is_empty() {
+            match verify.iter_mut().find(|(ports, _)| *ports == again) {
+                Some((_, hosts)) => hosts.push(report.ip),
+                None => verify.push((again, vec![report.ip])),
+            }
+        }
         seen.push(HostSeen::new(&known, &after, report));
         decided.hosts.push(after);
         if target.switches.history {
@@ -108,7 +123,31 @@ fn decide(
                 .extend(changes.into_iter().map(|change| (report.ip, change)));
         }
     }
+    decided.requests = verify
+        .into_iter()
+        .map(|(ports, hosts)| verification(snapshot, ports, hosts, now))
+        .collect();
     (decided, Seen::new(target.name, snapshot, seen))
+}
+
+/// Asks that these ports be looked at again, at once.
+fn verification(
+    snapshot: &Snapshot,
+    ports: PortSet,
+    hosts: Vec<IpAddr>,
+    now: Timestamp,
+) -> NewRequest {
+    metrics::counter!("portwatch_verification_asked_total").increment(1);
+    let of = format!("verify\n{}\n{ports}", snapshot.part);
+    NewRequest {
+        id: Uuid::new_v5(&snapshot.job.0, of.as_bytes()),
+        target: snapshot.target,
+        kind: RequestKind::Verify,
+        hosts: Some(hosts),
+        ports: Some(ports),
+        asked_at: now,
+        due_at: now,
+    }
 }
 
 /// What is to be told of a host, in as many messages as it takes.

@@ -8,15 +8,16 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use portwatch_bus::{Bus, Consumer, HandlerError, Received, Route, in_process, snapshot_shard};
 use portwatch_differ::{Deps, Settings, run};
-use portwatch_domain::change::{ChangeKind, HostChanges, Transition};
+use portwatch_domain::change::{ChangeKind, Changes, Transition};
 use portwatch_domain::job::JobId;
 use portwatch_domain::ports::{Port, PortSet};
 use portwatch_domain::snapshot::service::SafeText;
 use portwatch_domain::snapshot::{
     Answer, Evidence, HostReport, HostState, Method, PortState, PortVerdict, Service, Snapshot,
 };
-use portwatch_domain::target::{Address, Switches, Target, TargetId, Zone};
+use portwatch_domain::target::{Address, Confirm, Schedule, Switches, Target, TargetId, Zone};
 use portwatch_schemas::{Meta, TraceParent, encode};
+use portwatch_store::history::HistoryFilter;
 use portwatch_store::jobs::{JobRow, NewRun};
 use portwatch_store::{Store, sqlite};
 use tempfile::TempDir;
@@ -37,7 +38,12 @@ fn target(switches: Switches) -> Target {
         exclude: Vec::new(),
         ports: "22,80".parse().unwrap(),
         expected: None,
-        interval: SignedDuration::from_mins(5),
+        tags: Vec::new(),
+        allowed: PortSet::empty(),
+        confirm: Confirm::default(),
+        schedule: Schedule::every(SignedDuration::from_mins(5)),
+        discovery: false,
+        follow_names: false,
         rate: 1000,
         switches,
     }
@@ -48,7 +54,7 @@ struct World {
     store: Store,
     bus: Bus,
     target: Target,
-    told: mpsc::UnboundedReceiver<HostChanges>,
+    told: mpsc::UnboundedReceiver<Changes>,
     shutdown: CancellationToken,
     _folder: TempDir,
 }
@@ -82,7 +88,7 @@ impl World {
         };
         let stop = shutdown.clone();
         tokio::spawn(async move {
-            let hear = |received: Received<HostChanges>| {
+            let hear = |received: Received<Changes>| {
                 let sent = sender.send(received.message);
                 async move { sent.map_err(|_| HandlerError::Dead("nobody hears".to_owned())) }
             };
@@ -179,7 +185,7 @@ impl World {
         self.store.save_run(new).await.unwrap();
     }
 
-    async fn next(&mut self) -> (ChangeKind, HostChanges) {
+    async fn next(&mut self) -> (ChangeKind, Changes) {
         let told = tokio::time::timeout(Duration::from_secs(30), self.told.recv()).await;
         let told = told.unwrap().unwrap();
         (told.changes[0].kind(), told)
@@ -217,13 +223,20 @@ async fn the_baseline_is_silent_and_each_change_is_told_once() {
     world.snapshot(3, &[22, 80]).await;
     let (kind, opened) = world.next().await;
     assert_eq!((kind, opened.changes.len()), (ChangeKind::PortOpened, 1));
-    assert_eq!(opened.target_name, "here");
+    assert_eq!(opened.target().unwrap().name, "here");
     let Transition::Port { service, .. } = &opened.changes[0].transition else {
         panic!("a port opened")
     };
     assert_eq!(*service, Some(ssh()), "what listens there is told with it");
     world.snapshot(4, &[80]).await;
-    assert_eq!(world.next().await.0, ChangeKind::PortClosed);
+    world.snapshot(5, &[80]).await;
+    let (kind, closed) = world.next().await;
+    assert_eq!(kind, ChangeKind::PortClosed);
+    assert_eq!(
+        closed.job,
+        Some(JobId::derive(world.target.id, 5, 0)),
+        "a second scan agrees"
+    );
     assert_eq!(world.rest().await, 0);
 }
 
@@ -239,7 +252,7 @@ async fn a_snapshot_that_comes_twice_or_late_changes_nothing() {
     assert_eq!(world.rest().await, 0);
     let hosts = world.store.hosts(world.target.id).await.unwrap();
     assert_eq!(hosts[0].open(), "22,80".parse().unwrap());
-    assert_eq!(hosts[0].last_run, 3);
+    assert_eq!(hosts[0].runs.newest(), 3);
 }
 
 #[tokio::test]
@@ -255,7 +268,7 @@ async fn with_history_off_only_the_state_is_kept_and_changes_are_still_told() {
     assert_eq!(
         world
             .store
-            .history(world.target.id, 10)
+            .history(HistoryFilter::of(world.target.id, 10))
             .await
             .unwrap()
             .len(),
@@ -283,7 +296,7 @@ async fn with_notify_off_history_grows_and_the_message_says_so() {
     assert_eq!(
         world
             .store
-            .history(world.target.id, 10)
+            .history(HistoryFilter::of(world.target.id, 10))
             .await
             .unwrap()
             .len(),
@@ -298,12 +311,14 @@ async fn a_snapshot_of_a_run_that_was_never_made_changes_nothing() {
     let forged = JobId::derive(world.target.id, 1_000_000, 0);
     world.publish(1_000_000, forged, &[22, 80]).await;
     assert_eq!(
-        world.store.hosts(world.target.id).await.unwrap()[0].last_run,
+        world.store.hosts(world.target.id).await.unwrap()[0]
+            .runs
+            .newest(),
         1
     );
     world.snapshot(2, &[22, 80]).await;
     let (kind, opened) = world.next().await;
     assert_eq!(kind, ChangeKind::PortOpened);
-    assert_eq!(opened.job, JobId::derive(world.target.id, 2, 0));
+    assert_eq!(opened.job.unwrap(), JobId::derive(world.target.id, 2, 0));
     assert_eq!(world.rest().await, 0);
 }
