@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use portwatch_domain::target::Target;
 use portwatch_store::Store;
+use portwatch_store::history::HistoryFilter;
 use portwatch_store::outbox::Topic;
 use portwatch_store::snapshots::Applied;
 
@@ -61,7 +62,10 @@ pub async fn a_caller_that_goes_away_leaves_nothing_half_done(store: Store) {
     let hosts = store.hosts(target.id).await.unwrap();
     assert_eq!(hosts.len(), usize::from(CALLS));
     assert!(hosts.iter().all(|host| host.open().len() == 2));
-    let history = store.history(target.id, 1000).await.unwrap();
+    let history = store
+        .history(HistoryFilter::of(target.id, 1000))
+        .await
+        .unwrap();
     assert_eq!(history.len(), hosts.len() * 3);
     assert_eq!(
         store.outbox_depth(Topic::Change).await.unwrap(),

@@ -7,13 +7,14 @@ use portwatch_domain::change::diff::diff;
 use portwatch_domain::job::JobId;
 use portwatch_domain::ports::{Port, PortSet};
 use portwatch_domain::snapshot::{HostReport, HostState, PortState};
+use portwatch_domain::target::Target;
 use portwatch_store::postgres::{self, PostgresSettings};
 use portwatch_store::snapshots::{Decided, Loaded};
 use portwatch_store::{Store, sqlite};
 use tokio_postgres::Client;
 
 use crate::databases::{client, on_empty_postgres};
-use crate::samples::{apply, at, ip, part, ports, report, sync, target};
+use crate::samples::{AT_ONCE, apply, at, ip, part, ports, report, sync, target};
 
 /// A report that covers only some ports of [`report`].
 fn partly(open: &str, covered: &str) -> HostReport {
@@ -63,10 +64,14 @@ fn scans() -> Vec<HostReport> {
 pub async fn each_port_keeps_its_own_last_confirmation(store: Store) {
     let target = target("a");
     sync(&store, std::slice::from_ref(&target)).await;
+    let decided_at_once = Target {
+        confirm: AT_ONCE,
+        ..target.clone()
+    };
     let mut expected = HostRecord::new(ip(1));
     for (report, run) in scans().into_iter().zip(1..) {
         let seen_at = at(i64::try_from(run).unwrap());
-        expected = diff(&target, expected, &report, run, seen_at).after;
+        expected = diff(&decided_at_once, expected, &report, run, seen_at).after;
         apply(&store, &target, run, vec![report]).await;
         let hosts = store.hosts(target.id).await.unwrap();
         assert_eq!(hosts, [expected.clone()], "after run {run}");

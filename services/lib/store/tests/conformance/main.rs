@@ -10,6 +10,7 @@ mod notifications;
 mod outbox;
 mod postgres_server;
 mod prune;
+mod records;
 mod relay;
 mod samples;
 mod snapshots;
@@ -63,14 +64,16 @@ on_both! {
     snapshots:
         a_part_is_applied_once,
         a_part_of_an_unknown_target_is_dropped,
-        records_and_history_come_back_as_they_were,
         the_newest_history_comes_first,
         a_panic_saves_nothing,
         a_violated_constraint_saves_nothing,
         a_host_that_was_not_loaded_is_refused,
         a_port_that_was_left_out_is_forgotten,
-        a_known_change_is_not_added_again,
         an_older_run_changes_nothing;
+    records:
+        records_and_history_come_back_as_they_were,
+        what_is_empty_again_comes_back_empty,
+        a_known_change_is_not_added_again;
     snapshots_at_once:
         a_part_that_comes_many_times_at_once_is_applied_once,
         the_parts_of_one_target_are_all_applied,

@@ -1,3 +1,4 @@
+use portwatch_store::history::HistoryFilter;
 use portwatch_store::notifications::{DeliveryCounts, NextStep};
 use portwatch_store::snapshots::Applied;
 use portwatch_store::{PruneBefore, Pruned, Store};
@@ -26,7 +27,14 @@ pub async fn what_is_old_and_ended_goes(store: Store) {
         );
     }
     start(&store, at(600), 1, at(10_000)).await;
-    assert_eq!(store.history(target.id, 10).await.unwrap().len(), 3);
+    assert_eq!(
+        store
+            .history(HistoryFilter::of(target.id, 10))
+            .await
+            .unwrap()
+            .len(),
+        3
+    );
 
     let nothing = PruneBefore {
         working: at(0),
@@ -45,7 +53,14 @@ pub async fn what_is_old_and_ended_goes(store: Store) {
             deliveries: 0
         }
     );
-    assert_eq!(store.history(target.id, 10).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .history(HistoryFilter::of(target.id, 10))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(store.count_jobs(at(700)).await.unwrap().out, 1);
     assert_eq!(
         store.hosts(target.id).await.unwrap().len(),
@@ -58,7 +73,7 @@ pub async fn what_is_old_and_ended_goes(store: Store) {
         apply(&store, &target, 1, vec![report(ip(1), "22")]).await,
         Applied::Applied
     );
-    assert_eq!(store.hosts(target.id).await.unwrap()[0].last_run, 2);
+    assert_eq!(store.hosts(target.id).await.unwrap()[0].runs.newest(), 2);
     // A number that was taken stays taken.
     let due = store.claim_due(at(10_000), 1, LEASE).await.unwrap();
     assert_eq!(due[0].run, 4);

@@ -13,7 +13,7 @@ use portwatch_domain::snapshot::service::{
 use portwatch_domain::snapshot::{
     Answer, Evidence, HostReport, HostState, PortState, PortVerdict, Service,
 };
-use portwatch_domain::target::{Switches, Target, TargetId, Zone};
+use portwatch_domain::target::{Confirm, Schedule, Switches, Target, TargetId, Zone};
 use portwatch_store::Store;
 use portwatch_store::jobs::{DueTarget, JobRow, NewRun};
 use portwatch_store::outbox::{OutboxMessage, Topic};
@@ -47,7 +47,12 @@ pub fn target(name: &str) -> Target {
         exclude: Vec::new(),
         ports: ports("22,80,443"),
         expected: None,
-        interval: SignedDuration::from_secs(300),
+        allowed: PortSet::empty(),
+        tags: Vec::new(),
+        confirm: Confirm::default(),
+        schedule: Schedule::every(SignedDuration::from_secs(300)),
+        discovery: false,
+        follow_names: false,
         rate: 500,
         switches: Switches::default(),
     }
@@ -156,13 +161,24 @@ pub fn report(ip: IpAddr, open: &str) -> HostReport {
     }
 }
 
+/// One scan decides.
+pub const AT_ONCE: Confirm = Confirm {
+    open: 1,
+    close: 1,
+    down: 1,
+};
+
 /// What the differ does with reports: the diff, all transitions to history, one message for each
-/// host that has any.
+/// host that has any. One scan decides.
 pub fn differ(reports: Vec<HostReport>, run: u64, job: JobId, seen_at: Timestamp) -> Decide {
     Box::new(move |loaded| {
         let mut decided = Decided::default();
+        let target = Target {
+            confirm: AT_ONCE,
+            ..loaded.target
+        };
         for (report, record) in reports.iter().zip(loaded.hosts) {
-            let outcome = diff(&loaded.target, record, report, run, seen_at);
+            let outcome = diff(&target, record, report, run, seen_at);
             if outcome.stale {
                 continue;
             }
@@ -184,16 +200,21 @@ pub fn differ(reports: Vec<HostReport>, run: u64, job: JobId, seen_at: Timestamp
 pub async fn apply(store: &Store, target: &Target, run: u64, reports: Vec<HostReport>) -> Applied {
     let job = JobId::derive(target.id, run, 0);
     let seen_at = at(i64::try_from(run).unwrap());
-    let part = part(target, job, 0, &reports);
+    let part = SnapshotPart {
+        run,
+        ..part(target, job, 0, &reports)
+    };
     let decide = differ(reports, run, job, seen_at);
     store.apply_snapshot(part, decide).await.unwrap()
 }
 
+/// A part of a job of the first run.
 pub fn part(target: &Target, job: JobId, part: u32, reports: &[HostReport]) -> SnapshotPart {
     SnapshotPart {
         job,
         part,
         target: target.id,
+        run: 1,
         hosts: reports.iter().map(|report| report.ip).collect(),
         now: at(0),
     }

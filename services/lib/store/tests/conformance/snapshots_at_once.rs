@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use portwatch_domain::job::JobId;
 use portwatch_domain::ports::Port;
 use portwatch_store::Store;
+use portwatch_store::history::HistoryFilter;
 use portwatch_store::outbox::Topic;
 use portwatch_store::snapshots::Applied;
 use tokio::task::JoinSet;
@@ -49,7 +50,10 @@ pub async fn the_parts_of_one_target_are_all_applied(store: Store) {
     let hosts = store.hosts(target.id).await.unwrap();
     assert_eq!(hosts.len(), usize::from(PARTS * HOSTS));
     assert!(hosts.iter().all(|host| host.open().len() == 2));
-    let history = store.history(target.id, 10_000).await.unwrap();
+    let history = store
+        .history(HistoryFilter::of(target.id, 10_000))
+        .await
+        .unwrap();
     assert_eq!(
         history.len(),
         hosts.len() * 3,
@@ -79,11 +83,14 @@ pub async fn runs_in_any_order_end_in_the_newest(store: Store) {
     }
     appliers.join_all().await;
     let hosts = store.hosts(target.id).await.unwrap();
-    assert_eq!(hosts[0].last_run, RUNS);
+    assert_eq!(hosts[0].runs.newest(), RUNS);
     assert_eq!(hosts[0].open().to_string(), "22");
 
     // Each transition of port 80 is in the history once, and none is missing.
-    let history = store.history(target.id, 1000).await.unwrap();
+    let history = store
+        .history(HistoryFilter::of(target.id, 1000))
+        .await
+        .unwrap();
     let ids: BTreeSet<_> = history.iter().map(|row| row.change.id).collect();
     assert_eq!(ids.len(), history.len());
     let transitions = hosts[0]
@@ -99,7 +106,7 @@ pub async fn runs_in_any_order_end_in_the_newest(store: Store) {
         "the host, port 22, and those"
     );
     // Told of by as many messages as there are jobs that found something.
-    let jobs: BTreeSet<JobId> = history.iter().map(|row| row.job).collect();
+    let jobs: BTreeSet<JobId> = history.iter().filter_map(|row| row.job).collect();
     assert_eq!(
         store.outbox_depth(Topic::Change).await.unwrap(),
         jobs.len() as u64

@@ -1,6 +1,7 @@
 use jiff::SignedDuration;
-use portwatch_domain::target::{Switches, Target, TargetId};
+use portwatch_domain::target::{Schedule, Switches, Target, TargetId};
 use portwatch_store::Store;
+use portwatch_store::history::HistoryFilter;
 use portwatch_store::targets::Synced;
 
 use crate::samples::{LEASE, SOURCE, apply, at, ip, ports, report, sync, target};
@@ -23,7 +24,7 @@ fn everything() -> Target {
             .to_vec(),
         ports: ports("22,80,8000-8100,udp:53"),
         expected: Some(ports("22")),
-        interval: SignedDuration::from_millis(1500),
+        schedule: Schedule::every(SignedDuration::from_millis(1500)),
         rate: u32::MAX,
         switches: Switches {
             enabled: false,
@@ -133,7 +134,7 @@ pub async fn only_a_new_schedule_makes_a_target_due(store: Store) {
     assert_eq!(store.next_due().await.unwrap(), Some(at(300)));
 
     let interval = Target {
-        interval: SignedDuration::from_secs(60),
+        schedule: Schedule::every(SignedDuration::from_secs(60)),
         ..same_slot
     };
     let more_ports = Target {
@@ -159,7 +160,10 @@ pub async fn a_target_that_is_listed_again_takes_up_its_state(store: Store) {
     apply(&store, &target, 1, vec![report(ip(1), "22")]).await;
     let (hosts, history) = (
         store.hosts(target.id).await.unwrap(),
-        store.history(target.id, 10).await.unwrap(),
+        store
+            .history(HistoryFilter::of(target.id, 10))
+            .await
+            .unwrap(),
     );
     assert_eq!(
         (hosts.len(), history.len()),
@@ -181,7 +185,13 @@ pub async fn a_target_that_is_listed_again_takes_up_its_state(store: Store) {
         }
     );
     assert_eq!(store.hosts(target.id).await.unwrap(), hosts);
-    assert_eq!(store.history(target.id, 10).await.unwrap(), history);
+    assert_eq!(
+        store
+            .history(HistoryFilter::of(target.id, 10))
+            .await
+            .unwrap(),
+        history
+    );
     let due = store.claim_due(at(20), 1, LEASE).await.unwrap();
     assert_eq!(
         due[0].slot,
