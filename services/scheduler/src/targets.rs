@@ -7,7 +7,7 @@ use portwatch_domain::target::Target;
 use portwatch_store::targets::Synced;
 use portwatch_store::{Store, StoreError};
 
-use crate::settings::{InvalidTarget, TargetSettings};
+use crate::settings::{GroupSettings, Groups, InvalidTarget, TargetSettings};
 
 /// Who lists a target. A source speaks for its own targets alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,20 +27,25 @@ impl Source {
         }
     }
 
-    /// The targets that these settings describe.
+    /// The targets that these settings describe, with what their groups say.
     ///
     /// # Errors
-    /// Names the first target that is wrong, or that has the name of another.
-    pub fn targets(self, settings: &[TargetSettings]) -> Result<Vec<Target>, InvalidTarget> {
+    /// Names the first target or group that is wrong, or that has the name of another.
+    pub fn targets(
+        self,
+        groups: &[GroupSettings],
+        settings: &[TargetSettings],
+    ) -> Result<Vec<Target>, InvalidTarget> {
+        let groups = Groups::read(groups)?;
         let mut names = HashSet::new();
         settings
             .iter()
             .map(|settings| {
-                let target = settings.target(self)?;
+                let target = settings.target_in(&groups, self)?;
                 if names.insert(target.name.clone()) {
                     Ok(target)
                 } else {
-                    Err(InvalidTarget::twice(target.name))
+                    Err(TargetSettings::twice(&target.name))
                 }
             })
             .collect()

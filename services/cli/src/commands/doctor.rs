@@ -35,7 +35,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         addresses: List(vec![address.clone()]),
         ..TargetSettings::default()
     }));
-    let targets = Source::Settings.targets(&listed)?;
+    let targets = Source::Settings.targets(&settings.scheduler.groups, &listed)?;
 
     let mut findings = vec![checks::settings(arguments.config.file(), targets.len())];
     findings.push(checks::raw_sockets());

@@ -147,7 +147,8 @@ async fn serve(
     match role {
         Role::Scheduler => {
             let source = portwatch_scheduler::Source::Settings;
-            let targets = source.targets(&settings.scheduler.targets)?;
+            let targets =
+                source.targets(&settings.scheduler.groups, &settings.scheduler.targets)?;
             let sync = || portwatch_scheduler::sync(&store, source, &targets);
             retry_while_unavailable("syncing targets", shutdown, sync).await?;
             let deps = portwatch_scheduler::Deps {

@@ -92,8 +92,10 @@ pub fn prepare(mut arguments: Arguments) -> Result<Ready> {
     telemetry::start_logs(filter, settings.runtime.log_format)?;
     settings.scanner.permit_rate(arguments.rate);
     settings.scanner.grace = settings.scanner.grace.min(GRACE);
-    let given = Source::CommandLine.targets(&arguments.target_settings())?;
-    let listed = Source::Settings.targets(&settings.scheduler.targets)?;
+    let given =
+        Source::CommandLine.targets(&settings.scheduler.groups, &arguments.target_settings())?;
+    let listed =
+        Source::Settings.targets(&settings.scheduler.groups, &settings.scheduler.targets)?;
     if given.is_empty() && listed.is_empty() {
         bail!(
             "nothing to watch: name a target (portwatch up 127.0.0.1), or list some in a settings file"
@@ -164,9 +166,9 @@ impl Arguments {
         let one = |address: &String| TargetSettings {
             addresses: List(vec![address.clone()]),
             exclude: List(exclude.clone()),
-            ports: self.ports.clone(),
-            interval: self.interval,
-            rate: self.rate,
+            ports: Some(self.ports.clone()),
+            interval: Some(self.interval),
+            rate: Some(self.rate),
             ..TargetSettings::default()
         };
         self.targets.iter().map(one).collect()

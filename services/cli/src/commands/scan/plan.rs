@@ -22,9 +22,9 @@ pub async fn jobs(arguments: &Arguments, targets: Vec<String>) -> Result<Vec<Job
         name: name(&targets),
         addresses: List(targets),
         exclude: List(exclude.map(|item| item.trim().to_owned()).collect()),
-        ports: ports(&arguments.ports, arguments.udp.as_deref()),
-        rate: arguments.rate.per_second(),
-        interval: SignedDuration::from_hours(1),
+        ports: Some(ports(&arguments.ports, arguments.udp.as_deref())),
+        rate: Some(arguments.rate.per_second()),
+        interval: Some(SignedDuration::from_hours(1)),
         ..TargetSettings::default()
     };
     let target = settings.target(Source::CommandLine)?;
