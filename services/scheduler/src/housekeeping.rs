@@ -57,6 +57,7 @@ async fn prune(store: &Store, settings: &Settings) -> Result<(), StoreError> {
     let now = Timestamp::now();
     let before = |age: jiff::SignedDuration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
     let older_than = PruneBefore {
+        now,
         working: before(settings.keep_jobs),
         history: before(settings.keep_history),
     };

@@ -1,7 +1,7 @@
 //! What Portwatch remembers, in PostgreSQL or SQLite behind one set of traits.
 //!
-//! One file per noun holds the trait and its types: [`targets`], [`jobs`], [`snapshots`],
-//! [`notifications`], and the [`outbox`] between the database and the broker. `postgres/` and
+//! One file per noun holds the trait and its types: [`targets`], [`jobs`], [`snapshots`], [`history`],
+//! [`policy`], [`notifications`], and the [`outbox`] between the database and the broker. `postgres/` and
 //! `sqlite/` implement them, and both pass the one `conformance` suite.
 //!
 //! Every method is one transaction (only [`Database::prune`] takes several). Times come in as
@@ -15,6 +15,7 @@ pub mod notifications;
 pub mod outbox;
 pub mod policy;
 pub mod postgres;
+mod prune;
 pub mod requests;
 pub mod snapshots;
 pub mod sqlite;
@@ -22,6 +23,7 @@ pub mod targets;
 mod unavailable;
 
 pub use error::StoreError;
+pub use prune::{PruneBefore, Pruned};
 pub use unavailable::retry_while_unavailable;
 
 use std::sync::Arc;
@@ -55,27 +57,9 @@ pub trait Database:
     /// The time by the database's clock, to compare with our own.
     async fn clock(&self) -> Result<Timestamp, StoreError>;
 
-    /// Deletes what nobody needs any more: finished jobs, their inbox rows and ended deliveries
-    /// from before `older_than.working`, history from before `older_than.history`.
+    /// Deletes what nobody needs any more: finished jobs and their inbox rows from before `older_than.working`,
+    /// ended deliveries from before `older_than.history`, and history from before then or from before what its
+    /// group keeps. Runs stay as long as any history. PostgreSQL keeps history by day (UTC) and drops a day when all
+    /// of it is old; it also makes the days to come, so this should be called at least daily.
     async fn prune(&self, older_than: PruneBefore) -> Result<Pruned, StoreError>;
-}
-
-/// From when on things are kept.
-#[derive(Clone, Copy, Debug)]
-pub struct PruneBefore {
-    /// Finished jobs and the inbox that makes redelivery harmless: at least a day.
-    pub working: Timestamp,
-    /// History and ended deliveries.
-    pub history: Timestamp,
-}
-
-/// How many rows were deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pruned {
-    /// Jobs with their inbox rows.
-    pub jobs: u64,
-    /// Transitions.
-    pub history: u64,
-    /// Deliveries with their notifications.
-    pub deliveries: u64,
 }

@@ -127,35 +127,35 @@ type Value = Box<dyn ToSql + Sync + Send>;
 /// The statement for what a filter asks for, and its values. Each filter has a statement and so a plan of its own.
 fn filtered(filter: &HistoryFilter) -> (String, Vec<Value>) {
     let mut values: Vec<Value> = vec![Box::new(i64::from(filter.limit))];
-    let mut sql = "SELECT * FROM history WHERE true".to_owned();
+    let mut conditions = String::new();
     let mut and = |condition: &str, value: Value| {
         values.push(value);
-        sql.push_str(&format!(" AND {condition}${}", values.len()));
-        if condition.ends_with('(') {
-            sql.push(')');
-        }
+        let place = format!("${}", values.len());
+        conditions.push_str(" AND ");
+        conditions.push_str(&condition.replace('?', &place));
     };
     if let Some(target) = filter.target {
-        and("target_id = ", Box::new(target.0));
+        and("target_id = ?", Box::new(target.0));
     }
     if let Some(ip) = filter.ip {
-        and("ip = ", Box::new(ip));
+        and("ip = ?", Box::new(ip));
     }
     if let Some(port) = filter.port {
-        and("protocol = ", Box::new(port.protocol.as_str()));
-        and("port = ", Box::new(i32::from(port.number)));
+        and("protocol = ?", Box::new(port.protocol.as_str()));
+        and("port = ?", Box::new(i32::from(port.number)));
     }
     if !filter.kinds.is_empty() {
         let kinds: Vec<_> = filter.kinds.iter().map(|kind| kind.as_str()).collect();
-        and("kind = ANY(", Box::new(kinds));
+        and("kind = ANY(?)", Box::new(kinds));
     }
     if let Some(from) = filter.from {
-        and("at >= ", Box::new(cut(from)));
+        and("at >= ?", Box::new(cut(from)));
     }
     if let Some(to) = filter.to {
-        and("at < ", Box::new(cut(to)));
+        and("at < ?", Box::new(cut(to)));
     }
-    sql.push_str(" ORDER BY at DESC, seq DESC LIMIT $1");
+    let sql =
+        format!("SELECT * FROM history WHERE true{conditions} ORDER BY at DESC, seq DESC LIMIT $1");
     (sql, values)
 }
 

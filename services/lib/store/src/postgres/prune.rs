@@ -4,6 +4,8 @@
 //! `OFFSET 0` keeps the planner from turning an `EXISTS` into a join, for which it would read the
 //! whole other table; so it looks up row by row in an index.
 
+mod history;
+
 use jiff::Timestamp;
 
 use super::Postgres;
@@ -28,9 +30,6 @@ const INBOX: &str = "DELETE FROM inbox USING (SELECT job_id, part FROM inbox AS 
      ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
      WHERE inbox.job_id = old.job_id AND inbox.part = old.part";
 
-const HISTORY: &str = "DELETE FROM history WHERE change_id = ANY (ARRAY(SELECT change_id \
-     FROM history WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))";
-
 /// Deliveries of notifications all of whose deliveries have ended.
 const DELIVERIES: &str = "DELETE FROM deliveries WHERE notification_id = ANY (ARRAY(SELECT id \
      FROM notifications AS old WHERE created_at < $1 \
@@ -52,14 +51,16 @@ impl Postgres {
     ) -> Result<Pruned, StoreError> {
         let (working, history) = (cut(older_than.working), cut(older_than.history));
         let jobs = self.delete(JOBS, working).await?;
-        self.delete(RUNS, working).await?;
         self.delete(INBOX, working).await?;
-        let transitions = self.delete(HISTORY, history).await?;
+        let deleted = self.prune_history(older_than).await?;
+        let runs = self.delete(RUNS, deleted.before).await?;
         let deliveries = self.delete(DELIVERIES, history).await?;
         self.delete(NOTIFICATIONS, history).await?;
         Ok(Pruned {
             jobs,
-            history: transitions,
+            history: deleted.rows,
+            history_days: deleted.days,
+            runs,
             deliveries,
         })
     }

@@ -1,5 +1,7 @@
 //! Deletes old rows from SQLite, a batch a transaction, so that nobody waits long.
 
+mod history;
+
 use rusqlite::{Transaction, params};
 
 use super::{Problem, Sqlite};
@@ -22,6 +24,7 @@ impl Sqlite {
                 .await?;
             sum.jobs += pruned.jobs;
             sum.history += pruned.history;
+            sum.runs += pruned.runs;
             sum.deliveries += pruned.deliveries;
             if !more {
                 return Ok(sum);
@@ -33,7 +36,7 @@ impl Sqlite {
 /// Deletes one batch of each kind. True if there may be more.
 fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, bool), Problem> {
     let working = older.working.as_microsecond();
-    let history = older.history.as_microsecond();
+    let nothing = history::nothing_before(transaction, older)?;
     let delete = |sql: &str, before: i64| -> Result<usize, Problem> {
         Ok(transaction
             .prepare_cached(sql)?
@@ -48,7 +51,7 @@ fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, b
         "DELETE FROM runs WHERE (target_id, run) IN (SELECT target_id, run FROM runs AS old \
          WHERE created_at < ?1 AND NOT EXISTS (SELECT 1 FROM jobs \
          WHERE jobs.target_id = old.target_id AND jobs.run = old.run) LIMIT ?2)",
-        working,
+        nothing,
     )?;
     let inbox = delete(
         "DELETE FROM inbox WHERE (job_id, part) IN (SELECT job_id, part FROM inbox AS old \
@@ -56,14 +59,13 @@ fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, b
          LIMIT ?2)",
         working,
     )?;
-    let transitions = delete(
-        "DELETE FROM history WHERE seq IN (SELECT seq FROM history WHERE at < ?1 LIMIT ?2)",
-        history,
-    )?;
-    let (notifications, deliveries) = notifications(transaction, history)?;
+    let transitions = history::delete(transaction, older)?;
+    let (notifications, deliveries) = notifications(transaction, older.history.as_microsecond())?;
     let pruned = Pruned {
         jobs: jobs as u64,
         history: transitions as u64,
+        history_days: 0,
+        runs: runs as u64,
         deliveries,
     };
     let most = [jobs, runs, inbox, transitions, notifications];

@@ -5,9 +5,11 @@
 mod callers;
 mod confirmation;
 mod databases;
+mod history;
 mod jobs;
 mod notifications;
 mod outbox;
+mod policy;
 mod postgres_server;
 mod prune;
 mod records;
@@ -74,6 +76,14 @@ on_both! {
         records_and_history_come_back_as_they_were,
         what_is_empty_again_comes_back_empty,
         a_known_change_is_not_added_again;
+    history:
+        a_filter_leaves_what_it_names,
+        scans_can_be_compared,
+        a_scan_is_finished_with_its_last_job;
+    policy:
+        what_is_not_as_expected_is_listed,
+        what_is_approved_goes_before_what_is_expected,
+        nothing_is_approved_for_what_is_not_known;
     snapshots_at_once:
         a_part_that_comes_many_times_at_once_is_applied_once,
         the_parts_of_one_target_are_all_applied,
@@ -105,5 +115,6 @@ on_both! {
         a_caller_that_goes_away_leaves_nothing_half_done;
     prune:
         what_is_old_and_ended_goes,
+        each_group_keeps_its_history_for_its_own_time,
         what_is_out_stays;
 }
