@@ -1,6 +1,7 @@
 //! What is watched: addresses, ports, a schedule and the three switches, in a group and a zone.
 
 mod address;
+pub mod names;
 mod schedule;
 #[cfg(test)]
 mod tests;
