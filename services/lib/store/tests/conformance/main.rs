@@ -6,6 +6,7 @@ mod callers;
 mod confirmation;
 mod databases;
 mod history;
+mod history_days;
 mod jobs;
 mod notifications;
 mod outbox;
@@ -19,6 +20,7 @@ mod snapshots;
 mod snapshots_at_once;
 mod sqlite_file;
 mod targets;
+mod upgrade;
 
 /// Makes a test of each function for each database.
 macro_rules! on_both {

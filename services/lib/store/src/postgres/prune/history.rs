@@ -14,9 +14,9 @@ const DAYS_AHEAD: i32 = 7;
 /// How many targets one statement looks at.
 const TARGETS: usize = 1_000;
 
-/// To drop a day, everybody who uses the history has to be waited for, and everybody who wants to has to wait
-/// for that. Past this, it is tried again next time.
-const DROP_PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
+/// To make or drop a day, whoever reads the history has to be waited for, and who wants to has to wait for that.
+/// Past this, it is tried again next time.
+const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
 
 const OLD_DAYS: &str = "SELECT relname::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid \
      WHERE inhparent = 'history'::regclass AND relname ~ '^history_[0-9]{8}$' \
@@ -49,11 +49,24 @@ pub(super) struct Deleted {
     pub(super) before: Timestamp,
 }
 
+/// False if it was not done because the history is in use.
+fn is_done(done: Result<(), StoreError>) -> Result<bool, StoreError> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_temporary() => {
+            tracing::info!(%error, "days of the history are left for the next time");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 impl Postgres {
     pub(super) async fn prune_history(&self, older: PruneBefore) -> Result<Deleted, StoreError> {
         let now = cut(older.now);
         let default = micros(now.duration_since(cut(older.history)));
-        let (longest, shortest) = self.days_and_limits(now, default).await?;
+        self.make_days(now).await?;
+        let (longest, shortest) = self.limits(default).await?;
         let before = |keep| {
             let since = now.checked_sub(SignedDuration::from_micros(keep));
             since.unwrap_or(Timestamp::MIN)
@@ -77,14 +90,10 @@ impl Postgres {
         Ok(deleted)
     }
 
-    /// Makes the days ahead, and gives the longest and the shortest time that any history is kept, in
-    /// microseconds.
-    async fn days_and_limits(
-        &self,
-        now: Timestamp,
-        default: i64,
-    ) -> Result<(i64, i64), StoreError> {
-        transaction!(self, "making the days of the history", |transaction| {
+    /// Makes the days ahead that are missing.
+    async fn make_days(&self, now: Timestamp) -> Result<(), StoreError> {
+        let done = transaction!(self, "making the days of the history", |transaction| {
+            transaction.batch_execute(PATIENCE).await?;
             let make = transaction
                 .prepare_cached(
                     "SELECT make_history_day(($1::timestamptz AT TIME ZONE 'UTC')::date + ahead) \
@@ -92,6 +101,14 @@ impl Postgres {
                 )
                 .await?;
             transaction.execute(&make, &[&now, &DAYS_AHEAD]).await?;
+            Ok(())
+        });
+        is_done(done).map(|_| ())
+    }
+
+    /// The longest and the shortest time that any history is kept, in microseconds.
+    async fn limits(&self, default: i64) -> Result<(i64, i64), StoreError> {
+        transaction!(self, "reading how long history is kept", |transaction| {
             let limits = transaction
                 .prepare_cached(
                     "SELECT GREATEST(max(keep_history_us), $1::bigint), \
@@ -117,19 +134,15 @@ impl Postgres {
         let mut dropped = 0;
         for day in days {
             let done = transaction!(self, "dropping a day of the history", |transaction| {
-                transaction.batch_execute(DROP_PATIENCE).await?;
+                transaction.batch_execute(PATIENCE).await?;
                 let drop = format!("DROP TABLE IF EXISTS {day}");
                 transaction.batch_execute(&drop).await?;
                 Ok(())
             });
-            match done {
-                Ok(()) => dropped += 1,
-                Err(error) if error.is_temporary() => {
-                    tracing::info!(%error, "an old day of the history is left for the next time");
-                    break;
-                }
-                Err(error) => return Err(error),
+            if !is_done(done)? {
+                break;
             }
+            dropped += 1;
         }
         Ok(dropped)
     }
