@@ -76,9 +76,13 @@ pub async fn copied(beside: &Client) -> f64 {
 
 /// Fills the history up to so many rows, of two weeks.
 pub async fn fill_history(beside: &Client, rows: i64) {
-    let fill = "INSERT INTO history (change_id, target_id, ip, job_id, at, protocol, port, before, \
-         after, answer, probes, expected) SELECT gen_random_uuid(), (SELECT id FROM targets LIMIT 1), \
-         '198.18.0.1', gen_random_uuid(), now() - n * interval '14 days' / $1::bigint, 'tcp', 22, \
+    let days = "SELECT make_history_day((now() AT TIME ZONE 'UTC')::date - ago) \
+         FROM generate_series(1, 14) AS ago";
+    beside.execute(days, &[]).await.unwrap();
+    let fill = "INSERT INTO history (change_id, target_id, ip, run, job_id, at, kind, severity, quiet, \
+         protocol, port, before, after, answer, probes, expected) \
+         SELECT gen_random_uuid(), (SELECT id FROM targets LIMIT 1), '198.18.0.1', n, gen_random_uuid(), \
+         now() - n * interval '14 days' / $1::bigint, 'port.opened', 'high', false, 'tcp', 22, \
          'closed', 'open', 'syn-ack', 1, false \
          FROM generate_series(1, $1::bigint - (SELECT count(*) FROM history)) n";
     beside.execute(fill, &[&rows]).await.unwrap();

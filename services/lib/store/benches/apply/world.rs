@@ -10,7 +10,7 @@ use portwatch_domain::ports::{Port, PortSet};
 use portwatch_domain::snapshot::{
     Answer, Evidence, HostReport, HostState, PART_HOSTS, PortState, PortVerdict,
 };
-use portwatch_domain::target::{Switches, Target, TargetId, Zone};
+use portwatch_domain::target::{Confirm, Schedule, Switches, Target, TargetId, Zone};
 use portwatch_store::Store;
 use portwatch_store::jobs::{JobRow, NewRun};
 use portwatch_store::snapshots::{Applied, Decide, Decided, SnapshotPart};
@@ -109,7 +109,12 @@ fn target(network: u8) -> Target {
         exclude: Vec::new(),
         ports: "1-1000".parse().unwrap(),
         expected: None,
-        interval: INTERVAL,
+        allowed: PortSet::empty(),
+        tags: Vec::new(),
+        confirm: Confirm::default(),
+        schedule: Schedule::every(INTERVAL),
+        discovery: false,
+        follow_names: false,
         rate: 1000,
         switches: Switches::default(),
     }
@@ -140,6 +145,7 @@ async fn apply(
             job: JobId::derive(target.id, run, 0),
             part: u32::try_from(number).unwrap(),
             target: target.id,
+            run,
             hosts: reports.iter().map(|report| report.ip).collect(),
             now,
         };

@@ -94,13 +94,13 @@ async fn nine_days(store: &Store) -> [Target; 3] {
     store.prune(before(4 * DAY, 0, 0)).await.unwrap();
     for target in &targets {
         for day in 1..=9_u64 {
-            let port = Port::tcp(u16::try_from(day).unwrap());
+            let number = Port::tcp(u16::try_from(day).unwrap());
             let reports = [report(ip(1), "")];
             let part = part(target, JobId::derive(target.id, day, 0), 0, &reports);
             let change = Change {
-                id: ChangeId::of_port(target.id, ip(1), port, 1),
+                id: ChangeId::of_port(target.id, ip(1), number, 1),
                 transition: Transition::PortFlapping {
-                    port,
+                    port: number,
                     begins: true,
                     state: PortState::Open,
                 },

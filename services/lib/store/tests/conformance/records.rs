@@ -51,8 +51,8 @@ fn port(state: PortState, evidence: Evidence, n: i64) -> PortRecord {
     }
 }
 
-/// A record in which every field has a value of its own, and one in which all that can be is empty.
-fn records() -> Vec<HostRecord> {
+/// Ports in which every field has a value of its own.
+fn all_ports() -> [(Port, PortRecord); 5] {
     let silent = Evidence {
         answer: Answer::NoResponse,
         ttl: None,
@@ -71,6 +71,20 @@ fn records() -> Vec<HostRecord> {
         rtt: Some(Duration::from_micros(u32::MAX.into())),
         probes: u16::MAX,
     };
+    let open = || port(PortState::Open, evidence(), 1);
+    let filtered = port(PortState::Filtered, silent, 2);
+    let closed = port(PortState::Closed, rejected, 3);
+    [
+        (Port::tcp(65535), serving(open(), full_service())),
+        (Port::tcp(65534), serving(open(), Service::default())),
+        (Port::tcp(1), soft(filtered, rejected, Some(full_service()))),
+        (Port::udp(1), soft(closed, silent, None)),
+        (Port::udp(53), port(PortState::Open, answered, 4)),
+    ]
+}
+
+/// A record in which every field has a value of its own, and one in which all that can be is empty.
+fn records() -> Vec<HostRecord> {
     let full = HostRecord {
         ip: "fd00:198:18::1".parse().unwrap(),
         name: Some("db.example.org".to_owned()),
@@ -99,30 +113,7 @@ fn records() -> Vec<HostRecord> {
             unexpected_open: 3,
             expected_closed: 4,
         },
-        ports: [
-            (
-                Port::tcp(65535),
-                serving(port(PortState::Open, evidence(), 1), full_service()),
-            ),
-            (
-                Port::tcp(65534),
-                serving(port(PortState::Open, evidence(), 1), Service::default()),
-            ),
-            (
-                Port::tcp(1),
-                soft(
-                    port(PortState::Filtered, silent, 2),
-                    rejected,
-                    Some(full_service()),
-                ),
-            ),
-            (
-                Port::udp(1),
-                soft(port(PortState::Closed, rejected, 3), silent, None),
-            ),
-            (Port::udp(53), port(PortState::Open, answered, 4)),
-        ]
-        .into(),
+        ports: all_ports().into(),
     };
     vec![
         HostRecord {
@@ -133,11 +124,23 @@ fn records() -> Vec<HostRecord> {
     ]
 }
 
-/// One transition of each kind that a host can have, newest first.
-fn history() -> Vec<HistoryRow> {
-    let id = target("a").id;
+/// One of each kind that a host can have, newest first.
+fn transitions() -> [Transition; 8] {
     let dns = Port::udp(53);
-    let transitions = [
+    let of_port = |before, after, service: Option<Service>| Transition::Port {
+        port: dns,
+        before,
+        after,
+        evidence: evidence(),
+        expected: service.is_some(),
+        service,
+    };
+    let port_flapping = |begins, state| Transition::PortFlapping {
+        port: dns,
+        begins,
+        state,
+    };
+    [
         Transition::HostFlapping {
             begins: false,
             state: HostState::Unknown,
@@ -146,75 +149,56 @@ fn history() -> Vec<HistoryRow> {
             begins: true,
             state: HostState::Up,
         },
-        Transition::PortFlapping {
-            port: dns,
-            begins: false,
-            state: PortState::Filtered,
-        },
-        Transition::PortFlapping {
-            port: dns,
-            begins: true,
-            state: PortState::Open,
-        },
+        port_flapping(false, PortState::Filtered),
+        port_flapping(true, PortState::Open),
         Transition::Service {
             port: dns,
             before: full_service(),
             after: Service::default(),
         },
-        Transition::Port {
-            port: dns,
-            before: PortState::Closed,
-            after: PortState::Filtered,
-            evidence: evidence(),
-            expected: false,
-            service: None,
-        },
-        Transition::Port {
-            port: dns,
-            before: PortState::Unknown,
-            after: PortState::Open,
-            evidence: evidence(),
-            expected: true,
-            service: Some(full_service()),
-        },
+        of_port(PortState::Closed, PortState::Filtered, None),
+        of_port(PortState::Unknown, PortState::Open, Some(full_service())),
         Transition::Host {
             before: HostState::Unknown,
             after: HostState::Up,
             suspect: true,
         },
-    ];
+    ]
+}
+
+/// One row of each kind that a host can have, newest first.
+fn history() -> Vec<HistoryRow> {
+    let id = target("a").id;
     let severities = [
         Severity::Info,
         Severity::Low,
         Severity::Medium,
         Severity::High,
     ];
-    let numbered = (1..=8)
-        .rev()
-        .zip(transitions)
-        .zip(severities.into_iter().cycle());
-    let row = |((n, transition), severity)| {
-        let host = |n| ChangeId::of_host(id, ip(1), n);
-        let change_id = Transition::port(&transition)
-            .map_or_else(|| host(n), |port| ChangeId::of_port(id, ip(1), port, n));
-        HistoryRow {
-            about: Subject::Host {
-                target: id,
-                ip: ip(1),
+    let numbered = (1..=8).rev().zip(transitions());
+    let row = |((n, transition), severity): ((u64, Transition), _)| HistoryRow {
+        about: Subject::Host {
+            target: id,
+            ip: ip(1),
+        },
+        run: Some(1),
+        job: Some(JobId::derive(id, 1, 0)),
+        change: Change {
+            id: match transition.port() {
+                Some(port) => ChangeId::of_port(id, ip(1), port, n),
+                None => ChangeId::of_host(id, ip(1), n),
             },
-            run: Some(1),
-            job: Some(JobId::derive(id, 1, 0)),
-            change: Change {
-                id: change_id,
-                transition,
-                severity,
-                quiet: n % 2 == 0,
-                // Two have the same time, and are told apart by the order in which they came.
-                at: at(i64::try_from(n / 2).unwrap()),
-            },
-        }
+            transition,
+            severity,
+            quiet: n % 2 == 0,
+            // Two have the same time, and are told apart by the order in which they came.
+            at: at(i64::try_from(n / 2).unwrap()),
+        },
     };
-    numbered.map(row).collect()
+    numbered
+        .zip(severities.into_iter().cycle())
+        .map(row)
+        .collect()
 }
 
 fn found() -> Vec<(IpAddr, Change)> {
@@ -245,13 +229,13 @@ pub async fn records_and_history_come_back_as_they_were(store: Store) {
     assert_eq!(store.hosts(target.id).await.unwrap(), records());
     let all = HistoryFilter::of(target.id, 10);
     assert_eq!(store.history(all).await.unwrap(), history());
-    let past = history().into_iter().map(|row| Past {
+    let undone = history().into_iter().map(|row| Past {
         run: 1,
         ip: ip(1),
         change: row.change,
     });
-    let past: Vec<_> = past.collect();
-    assert_eq!(store.changes_after(target.id, 0).await.unwrap(), past);
+    let undone: Vec<_> = undone.collect();
+    assert_eq!(store.changes_after(target.id, 0).await.unwrap(), undone);
     assert_eq!(store.changes_after(target.id, 1).await.unwrap(), []);
 
     // They are loaded in the order in which they are asked for.
