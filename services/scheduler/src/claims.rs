@@ -34,12 +34,26 @@ const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// How many targets are made ready at once.
 const CONCURRENCY: usize = 16;
 
+/// Why runs could not be made.
 #[derive(Debug, thiserror::Error)]
-enum ClaimError {
+pub enum ClaimError {
+    /// The store could not be reached, or refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A job could not be put into a message.
     #[error("encoding a job: {0}")]
     Encode(#[from] EncodeError),
+}
+
+/// What one look for due targets did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Claimed {
+    /// Runs made.
+    pub made: u64,
+    /// Targets that had missed slots.
+    pub late: u64,
+    /// How long to wait until the next look.
+    pub pause: Duration,
 }
 
 /// Runs until the token is cancelled.
@@ -51,10 +65,13 @@ pub(crate) async fn run(
 ) {
     let mut failing = false;
     while !shutdown.is_cancelled() {
-        let pause = match round(store, settings, wake).await {
-            Ok(pause) => {
+        let pause = match claim(store, settings, Timestamp::now()).await {
+            Ok(claimed) => {
                 failing = false;
-                pause
+                if claimed.made > 0 {
+                    wake.notify_one();
+                }
+                claimed.pause
             }
             Err(error) => {
                 if !failing {
@@ -71,38 +88,50 @@ pub(crate) async fn run(
     }
 }
 
-/// Claims once; returns how long to wait until the next look.
-async fn round(store: &Store, settings: &Settings, wake: &Notify) -> Result<Duration, ClaimError> {
-    let due = store
-        .claim_due(Timestamp::now(), settings.claim_limit, LEASE)
-        .await?;
-    let claimed = due.len();
+/// Claims what is due at `now` and saves its runs, as [`run`](crate::run) does again and again.
+///
+/// # Errors
+/// If the store cannot be reached or refuses. What was saved until then stays, and the rest is claimed again when
+/// its lease runs out.
+pub async fn claim(
+    store: &Store,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Claimed, ClaimError> {
+    let due = store.claim_due(now, settings.claim_limit, LEASE).await?;
+    let is_full = due.len() == settings.claim_limit as usize;
     let mut saved = stream::iter(due)
-        .map(|due| save(store, settings, due))
+        .map(|due| save(store, settings, due, now))
         .buffer_unordered(CONCURRENCY);
-    let mut late = 0_u32;
-    while let Some(result) = saved.next().await {
-        late += u32::from(result? > 0);
-        wake.notify_one();
+    let mut claimed = Claimed::default();
+    while let Some(saved) = saved.next().await {
+        let (is_made, missed) = saved?;
+        claimed.made += u64::from(is_made);
+        claimed.late += u64::from(missed > 0);
     }
-    if late > 0 {
+    if claimed.late > 0 {
         tracing::warn!(
-            targets = late,
+            targets = claimed.late,
             "scans are late: the last ones took longer than the interval, or nothing was scheduling or scanning"
         );
     }
-    if claimed == settings.claim_limit as usize {
-        return Ok(Duration::ZERO);
+    if !is_full {
+        let next = store.next_due().await?;
+        let until = next.map_or(LONGEST_PAUSE, |next| {
+            Duration::try_from(next.duration_since(now)).unwrap_or_default()
+        });
+        claimed.pause = until.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
     }
-    let next = store.next_due().await?;
-    let until = next.map_or(LONGEST_PAUSE, |next| {
-        Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or_default()
-    });
-    Ok(until.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
+    Ok(claimed)
 }
 
-/// Saves the run of a target; returns how many slots had passed unused.
-async fn save(store: &Store, settings: &Settings, due: DueTarget) -> Result<u64, ClaimError> {
+/// Saves the run of a target; returns whether there was one to make, and how many slots had passed unused.
+async fn save(
+    store: &Store,
+    settings: &Settings,
+    due: DueTarget,
+    now: Timestamp,
+) -> Result<(bool, u64), ClaimError> {
     let DueTarget {
         target,
         slot,
@@ -115,7 +144,6 @@ async fn save(store: &Store, settings: &Settings, due: DueTarget) -> Result<u64,
         metrics::counter!("portwatch_target_unresolved_total").increment(1);
         tracing::warn!(target = target.name, %error, "a name could not be resolved and is left out of this scan");
     }
-    let now = Timestamp::now();
     let plan = Run {
         number: run,
         now,
@@ -140,11 +168,12 @@ async fn save(store: &Store, settings: &Settings, due: DueTarget) -> Result<u64,
             })
             .collect(),
     };
-    if store.save_run(new).await? {
+    let is_made = store.save_run(new).await?;
+    if is_made {
         metrics::counter!("portwatch_job_made_total").increment(jobs.len() as u64);
         tracing::debug!(target = target.name, run, jobs = jobs.len(), "run made");
     }
-    Ok(missed)
+    Ok((is_made, missed))
 }
 
 fn message(job: &Job) -> Result<OutboxMessage, EncodeError> {

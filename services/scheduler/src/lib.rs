@@ -16,6 +16,7 @@ use portwatch_store::outbox::{Relay, Topic};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub use claims::{ClaimError, Claimed, claim};
 pub use settings::{GroupSettings, InvalidTarget, Settings, TargetSettings};
 pub use targets::{Source, sync};
 
