@@ -1,6 +1,6 @@
 //! The wire: what Portwatch's services send each other and its receivers.
 //!
-//! A message is a CloudEvents 1.0 envelope in structured JSON around one of the four nouns. [`encode`]
+//! A message is a CloudEvents 1.0 envelope in structured JSON around one of the five nouns. [`encode`]
 //! makes the bytes; [`decode`] checks whatever came off the broker and gives the domain's type back,
 //! so that nothing behind it ever sees JSON. The files in `json/` say the same as JSON Schema, for
 //! people and other programs; tests hold both together.
@@ -13,6 +13,7 @@ mod error;
 mod evidence;
 mod job;
 mod notification;
+mod progress;
 mod service;
 mod snapshot;
 mod text;

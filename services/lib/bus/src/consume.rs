@@ -1,7 +1,8 @@
 //! The consume loop: what every service does with every message, written once.
 //!
 //! Take, check the size, decode, hand to the handler, and only after its `Ok` acknowledge. What
-//! fails is retried or dead-lettered, with the reason; whatever happens, the loop goes on.
+//! fails is retried or dead-lettered, with the reason, but for progress, which is dropped; whatever
+//! happens, the loop goes on.
 
 mod meters;
 #[cfg(test)]
@@ -112,7 +113,7 @@ where
     meters.consumed();
     let bytes = delivery.body.len();
     if bytes > MAX_MESSAGE_BYTES {
-        meters.dead();
+        meters.given_up(&delivery.route);
         // Its beginning is enough to see what it was; the dead queue is no place for all of it.
         delivery.body.truncate(MAX_MESSAGE_BYTES);
         let reason = format!("message of {bytes} bytes is over the limit of {MAX_MESSAGE_BYTES}");
@@ -121,7 +122,7 @@ where
     let (meta, message) = match decode::<M>(&delivery.body) {
         Ok(decoded) => decoded,
         Err(error) => {
-            meters.dead();
+            meters.given_up(&delivery.route);
             return delivery.dead(error.to_string()).await;
         }
     };
@@ -157,18 +158,20 @@ async fn conclude(delivery: Delivery, outcome: Result<(), HandlerError>, meters:
         Ok(()) => return delivery.ack().await,
         Err(HandlerError::Dead(reason)) => {
             meters.failed();
-            meters.dead();
+            meters.given_up(&delivery.route);
             return delivery.dead(reason).await;
         }
         Err(HandlerError::Retry(reason)) => reason,
     };
     meters.failed();
-    if let Some(step) = RetryStep::after(delivery.attempt) {
+    if delivery.route.is_fleeting() {
+        delivery.dead(reason).await;
+    } else if let Some(step) = RetryStep::after(delivery.attempt) {
         tracing::warn!(reason, ?step, "message failed and will be tried again");
         meters.retried();
         delivery.retry(reason, step).await;
     } else {
-        meters.dead();
+        meters.given_up(&delivery.route);
         let reason = format!("failed {MAX_ATTEMPTS} times, the last time with: {reason}");
         delivery.dead(reason).await;
     }

@@ -76,22 +76,26 @@ impl Delivery {
         self.settle(Outcome::Ack).await;
     }
 
-    /// It failed, and is tried again after a wait, as the next attempt.
+    /// It failed, and is tried again after a wait, as the next attempt; or dropped, if its route is one of
+    /// those that drop.
     pub async fn retry(self, reason: impl Into<String> + Send, step: RetryStep) {
         let reason = tidy(&reason.into());
         self.settle(Outcome::Retry { reason, step }).await;
     }
 
-    /// It cannot be handled: it goes to the dead queue, with the reason.
+    /// It cannot be handled: it goes to the dead queue, with the reason; or is dropped, if its route is one of
+    /// those that drop.
     pub async fn dead(self, reason: impl Into<String> + Send) {
         let reason = tidy(&reason.into());
-        tracing::error!(
-            route = %self.route,
-            id = self.id.map(tracing::field::display),
-            attempt = self.attempt,
-            reason,
-            "message is dead"
-        );
+        if !self.route.is_fleeting() {
+            tracing::error!(
+                route = %self.route,
+                id = self.id.map(tracing::field::display),
+                attempt = self.attempt,
+                reason,
+                "message is dead"
+            );
+        }
         self.settle(Outcome::Dead { reason }).await;
     }
 
@@ -101,6 +105,15 @@ impl Delivery {
     }
 
     async fn settle(mut self, outcome: Outcome) {
+        let outcome = match outcome {
+            Outcome::Retry { reason, .. } | Outcome::Dead { reason }
+                if self.route.is_fleeting() =>
+            {
+                tracing::debug!(route = %self.route, reason, "message is dropped");
+                Outcome::Ack
+            }
+            other => other,
+        };
         if let Some(settle) = self.settle.take() {
             settle.settle(self.take_letter(), outcome).await;
         }

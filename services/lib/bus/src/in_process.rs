@@ -47,7 +47,8 @@ impl InProcess {
         }
     }
 
-    /// Puts a message of any size and content into a queue, and waits until it is settled.
+    /// Puts a message of any size and content into a queue, and waits until it is settled. What may be dropped
+    /// is not waited for.
     pub(crate) async fn send(
         &self,
         route: &Route,
@@ -66,6 +67,14 @@ impl InProcess {
             tracing::error!(%route, reason, "message is dead");
             self.queues.bury(letter, None, reason);
             return Ok(());
+        }
+        if route.is_fleeting() {
+            let letter_alone = Waiting {
+                letter,
+                settled: None,
+            };
+            let pushed = self.queues.push_over(letter_alone);
+            return pushed.map_err(|refusal| refusal.publishing_to(route.to_string()));
         }
         let waiting = Waiting {
             letter,

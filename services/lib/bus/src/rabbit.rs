@@ -208,7 +208,7 @@ impl Broker for Rabbit {
             });
         }
         let parcel = Parcel {
-            exchange: topology::WORK,
+            exchange: topology::exchange_of(route),
             key: &key,
             zone: route.zone(),
             properties: headers::new(Some(id)),

@@ -23,6 +23,9 @@ pub enum Route {
     },
     /// To the notifiers: `change`.
     Change,
+    /// To the schedulers: `progress`. What goes here is worth little, and the next replaces it: it is dropped
+    /// where anything else would wait, be tried again, or go to the dead.
+    Progress,
 }
 
 /// The route of a target's snapshots, so that all of them meet in one queue. `shards` is how many
@@ -45,8 +48,14 @@ impl Route {
     pub(crate) const fn zone(&self) -> Option<&Zone> {
         match self {
             Self::Job { zone, .. } => Some(zone),
-            Self::Snapshot { .. } | Self::Change => None,
+            Self::Snapshot { .. } | Self::Change | Self::Progress => None,
         }
+    }
+
+    /// True if its messages are dropped rather than kept: a full queue loses its oldest, and what cannot be
+    /// handled is gone.
+    pub(crate) const fn is_fleeting(&self) -> bool {
+        matches!(self, Self::Progress)
     }
 
     /// True if neither goes before the other.
@@ -58,7 +67,9 @@ impl Route {
                     (Priority::High, Priority::High) | (Priority::Normal, Priority::Normal)
                 )
             }
-            (Self::Snapshot { .. }, Self::Snapshot { .. }) | (Self::Change, Self::Change) => true,
+            (Self::Snapshot { .. }, Self::Snapshot { .. })
+            | (Self::Change, Self::Change)
+            | (Self::Progress, Self::Progress) => true,
             _ => false,
         }
     }
@@ -83,6 +94,7 @@ impl fmt::Display for Route {
             Self::Job { zone, priority } => write!(f, "job.{zone}.{priority}"),
             Self::Snapshot { shard } => write!(f, "snapshot.{shard}"),
             Self::Change => f.write_str("change"),
+            Self::Progress => f.write_str("progress"),
         }
     }
 }
@@ -90,7 +102,7 @@ impl fmt::Display for Route {
 /// Not a routing key of ours.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "{0:?} is not a route: use job.<zone>.high, job.<zone>.normal, snapshot.<number> or change"
+    "{0:?} is not a route: use job.<zone>.high, job.<zone>.normal, snapshot.<number>, change or progress"
 )]
 pub struct RouteError(String);
 
@@ -107,6 +119,7 @@ impl FromStr for Route {
                 .map(|(zone, priority)| Self::Job { zone, priority }),
             ["snapshot", shard] => shard.parse().ok().map(|shard| Self::Snapshot { shard }),
             ["change"] => Some(Self::Change),
+            ["progress"] => Some(Self::Progress),
             _ => None,
         };
         // A number has more than one spelling; a key has one.
@@ -130,6 +143,7 @@ mod tests {
             "snapshot.0",
             "snapshot.65535",
             "change",
+            "progress",
         ] {
             let route: Route = key.parse().unwrap();
             assert_eq!(route.to_string(), key);
@@ -150,6 +164,7 @@ mod tests {
             "snapshot.007",
             "snapshot.65536",
             "change.1",
+            "progress.1",
         ] {
             assert_eq!(key.parse::<Route>(), Err(RouteError(key.to_owned())));
         }

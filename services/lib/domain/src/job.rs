@@ -3,6 +3,7 @@
 pub mod attended;
 pub mod cut;
 pub mod due;
+pub mod progress;
 #[cfg(test)]
 mod tests;
 

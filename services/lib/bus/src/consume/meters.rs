@@ -31,10 +31,11 @@ macro_rules! meters {
 const JOB: Meters = meters!("job");
 const SNAPSHOT: Meters = meters!("snapshot");
 const CHANGE: Meters = meters!("change");
+const PROGRESS: Meters = meters!("progress");
 
 /// Says what the meters mean, and shows those of these routes as 0 from the start.
 pub(super) fn describe(routes: &[Route]) {
-    for meters in [JOB, SNAPSHOT, CHANGE] {
+    for meters in [JOB, SNAPSHOT, CHANGE, PROGRESS] {
         describe_counter!(meters.consumed, "Messages taken off the bus.");
         describe_counter!(meters.failed, "Messages whose handler failed or panicked.");
         describe_counter!(
@@ -58,6 +59,7 @@ impl Meters {
             Route::Job { .. } => JOB,
             Route::Snapshot { .. } => SNAPSHOT,
             Route::Change => CHANGE,
+            Route::Progress => PROGRESS,
         }
     }
 
@@ -69,8 +71,9 @@ impl Meters {
         counter!(self.failed).increment(1);
     }
 
-    pub(super) fn dead(self) {
-        counter!(self.dead).increment(1);
+    /// It goes to the dead queue, if messages of this route do.
+    pub(super) fn given_up(self, route: &Route) {
+        counter!(self.dead).increment(u64::from(!route.is_fleeting()));
     }
 
     pub(super) fn retried(self) {

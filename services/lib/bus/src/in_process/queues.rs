@@ -80,6 +80,22 @@ impl Queues {
         Ok(())
     }
 
+    /// Puts a new message at the end of its queue; if the queue is full, its oldest message makes room.
+    pub(super) fn push_over(&self, waiting: Waiting) -> Result<(), Refusal> {
+        if self.closed.is_cancelled() {
+            return Err(Refusal::Closed);
+        }
+        let mut state = self.lock();
+        let queue = state.queue(&waiting.letter.route);
+        if queue.len() >= MAX_WAITING {
+            queue.pop_front();
+        }
+        state.append(waiting);
+        drop(state);
+        self.tell();
+        Ok(())
+    }
+
     /// Puts a message that was in the queue before at its end, even if the queue is full by now.
     pub(super) fn push_again(&self, waiting: Waiting) {
         self.lock().append(waiting);

@@ -47,7 +47,7 @@ impl OnBroker {
         body: Vec<u8>,
     ) -> Result<(), PublishError> {
         let parcel = Parcel {
-            exchange: topology::WORK,
+            exchange: topology::exchange_of(route),
             key: &route.to_string(),
             zone: None,
             properties: headers::new(id),

@@ -7,9 +7,12 @@
 //!             pw.unrouted ────────▶ pw.dead ◀──── pw.dead ◀── consumers, with the reason
 //!                                   (queue)      (exchange)
 //!  consumers ──▶ pw.retry.5s|30s|5m ── after the delay, with the key it came with ──▶ pw.work
+//!
+//!  publish ──▶ pw.progress (exchange, queue): what is too old or too much is dropped
 //! ```
 //!
-//! All queues are quorum queues. Those that work passes through dead-letter at least once: the
+//! All queues are quorum queues, also that of progress, which needs to survive nothing: everybody
+//! declares it, and the declaration of a classic queue fails while the node that has it is away. Those that work passes through dead-letter at least once: the
 //! queue keeps a message until the next one has confirmed it, which needs `reject-publish`.
 
 use std::time::Duration;
@@ -30,6 +33,14 @@ pub(super) const UNROUTED: &str = "pw.unrouted";
 /// The exchange of the dead, and their queue.
 pub(super) const DEAD: &str = "pw.dead";
 
+/// The exchange of progress, and its queue. Not that of work: what finds no queue there goes to the dead.
+const PROGRESS: &str = "pw.progress";
+
+/// Where messages of a route go in.
+pub(super) const fn exchange_of(route: &Route) -> &'static str {
+    if route.is_fleeting() { PROGRESS } else { WORK }
+}
+
 /// The exchange of a wait between attempts, and its queue.
 pub(super) const fn retry(step: RetryStep) -> &'static str {
     match step {
@@ -48,6 +59,9 @@ pub(super) fn is_retry_queue(queue: &str) -> bool {
 const JOB_TIME_TO_LIVE: Duration = Duration::from_mins(15);
 /// The most messages in a queue. A full queue of work refuses; the dead queue drops its oldest.
 const MAX_LENGTH: i64 = 100_000;
+/// The most reports of progress that wait, and for how long: the next of the same job comes after 2 s.
+const PROGRESS_MAX_LENGTH: i64 = 10_000;
+const PROGRESS_TIME_TO_LIVE: Duration = Duration::from_mins(1);
 /// How often work may be handed out and not settled before it is dead.
 const WORK_DELIVERY_LIMIT: i64 = 10;
 /// How often a dead letter may be looked at; see [`super::graveyard`].
@@ -102,7 +116,12 @@ impl Topology {
         for shard in 0..self.snapshot_shards {
             broker.work_queue(&Route::Snapshot { shard }).await?;
         }
-        broker.work_queue(&Route::Change).await
+        broker.work_queue(&Route::Change).await?;
+        broker
+            .exchange(PROGRESS, ExchangeKind::Fanout, None)
+            .await?;
+        broker.queue(PROGRESS, progress_queue()).await?;
+        broker.bind(PROGRESS, PROGRESS, "").await
     }
 }
 
@@ -162,6 +181,15 @@ fn dead_queue() -> Arguments {
         .number("x-delivery-limit", DEAD_DELIVERY_LIMIT)
 }
 
+/// Passes nothing on: what goes out of it unread is gone.
+fn progress_queue() -> Arguments {
+    Arguments::quorum()
+        .number("x-max-length", PROGRESS_MAX_LENGTH)
+        .text("x-overflow", "drop-head")
+        .number("x-delivery-limit", WORK_DELIVERY_LIMIT)
+        .time_to_live(PROGRESS_TIME_TO_LIVE)
+}
+
 fn retry_queue(delay: Duration) -> Arguments {
     // No x-dead-letter-routing-key: the key it came with leads it back to its queue.
     Arguments::quorum().time_to_live(delay).passing_on_to(WORK)
@@ -177,7 +205,7 @@ fn work_queue(route: &Route) -> Arguments {
         Route::Snapshot { .. } => {
             arguments.with("x-single-active-consumer", AMQPValue::Boolean(true))
         }
-        Route::Change => arguments,
+        Route::Change | Route::Progress => arguments,
     }
 }
 
