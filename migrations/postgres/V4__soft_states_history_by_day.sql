@@ -102,7 +102,7 @@ CREATE TABLE history (
         END)
 ) PARTITION BY RANGE (at);
 CREATE INDEX history_of_targets ON history (target_id, at DESC, seq DESC);
-CREATE INDEX history_of_hosts ON history (target_id, ip, at DESC, seq DESC);
+CREATE INDEX history_of_hosts ON history (ip, target_id, at DESC, seq DESC);
 CREATE INDEX history_of_runs ON history (target_id, run);
 -- For dates that no day was made for.
 CREATE TABLE history_default PARTITION OF history DEFAULT;

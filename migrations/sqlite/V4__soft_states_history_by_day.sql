@@ -141,7 +141,7 @@ FROM history AS old LEFT JOIN jobs ON jobs.id = old.job_id;
 DROP TABLE history;
 ALTER TABLE history_now RENAME TO history;
 CREATE INDEX history_of_targets ON history (target_id, at DESC, seq DESC);
-CREATE INDEX history_of_hosts ON history (target_id, ip, at DESC, seq DESC);
+CREATE INDEX history_of_hosts ON history (ip, target_id, at DESC, seq DESC);
 CREATE INDEX history_of_runs ON history (target_id, run);
 CREATE INDEX history_by_age ON history (at);
 
