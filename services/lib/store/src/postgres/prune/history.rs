@@ -18,21 +18,25 @@ const TARGETS: usize = 1_000;
 /// Past this, it is tried again next time.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
 
-const OLD_DAYS: &str = "SELECT relname::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid \
+/// The days that began before a time, or so many days before that.
+const DAYS: &str = "SELECT relname::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid \
      WHERE inhparent = 'history'::regclass AND relname ~ '^history_[0-9]{8}$' \
-     AND (to_date(right(relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC' <= $1 ORDER BY relname";
+     AND (to_date(right(relname, 8), 'YYYYMMDD') + $2::integer)::timestamp AT TIME ZONE 'UTC' <= $1 \
+     ORDER BY relname";
 
-/// What no day was made for.
-const STRAY: &str = "DELETE FROM history_default WHERE ctid = ANY (ARRAY(SELECT ctid FROM history_default \
-     WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+/// Where goes what no day was made for.
+const STRAY: &str = "history_default";
 
-const OF_TARGETS: &str = "DELETE FROM history USING (SELECT at, change_id FROM history \
-     WHERE target_id = ANY($3) AND at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
-     WHERE history.at = old.at AND history.change_id = old.change_id AND history.at < $1";
+const OF_TARGETS: &str = "AND target_id = ANY($3)";
+const OF_ZONES: &str = "AND target_id IS NULL";
 
-const OF_ZONES: &str = "DELETE FROM history USING (SELECT at, change_id FROM history \
-     WHERE target_id IS NULL AND at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
-     WHERE history.at = old.at AND history.change_id = old.change_id AND history.at < $1";
+/// Deletes a part of one day. It goes by place, because for a join with all days the planner would read them all.
+fn in_day(day: &str, what: &str) -> String {
+    format!(
+        "DELETE FROM {day} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {day} WHERE at < $1 {what} \
+         LIMIT $2 FOR UPDATE SKIP LOCKED))"
+    )
+}
 
 /// Targets whose history is kept less long than the longest, by how long. The second value is how long that of
 /// groups is kept that say nothing.
@@ -76,15 +80,16 @@ impl Postgres {
             ..Deleted::default()
         };
         deleted.days = self.drop_days(deleted.before).await?;
-        deleted.rows = self.delete(STRAY, deleted.before).await?;
+        deleted.rows = self.delete_in(STRAY, "", deleted.before, None).await?;
         if shortest < longest {
             for (keep, targets) in self.kept_shorter(longest, default).await? {
                 for targets in targets.chunks(TARGETS) {
-                    deleted.rows += self.delete_of(targets.to_vec(), before(keep)).await?;
+                    let targets = Some(targets.to_vec());
+                    deleted.rows += self.delete_of(OF_TARGETS, before(keep), targets).await?;
                 }
             }
             if default < longest {
-                deleted.rows += self.delete(OF_ZONES, before(default)).await?;
+                deleted.rows += self.delete_of(OF_ZONES, before(default), None).await?;
             }
         }
         Ok(deleted)
@@ -120,17 +125,19 @@ impl Postgres {
         })
     }
 
+    /// The days that began before `before`, or so many days before that.
+    async fn days(&self, before: Timestamp, ago: i32) -> Result<Vec<String>, StoreError> {
+        transaction!(self, "reading the days of the history", |transaction| {
+            let days = transaction.prepare_cached(DAYS).await?;
+            let days = transaction.query(&days, &[&before, &ago]).await?;
+            let names = days.iter().map(|row| row.try_get(0));
+            Ok(names.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// Drops the days that ended before `before`; one that is in use for long is left for the next time.
     async fn drop_days(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let days: Vec<String> =
-            transaction!(self, "reading the days of the history", |transaction| {
-                let days = transaction.prepare_cached(OLD_DAYS).await?;
-                let days = transaction.query(&days, &[&before]).await?;
-                Ok(days
-                    .iter()
-                    .map(|row| row.try_get(0))
-                    .collect::<Result<_, _>>()?)
-            })?;
+        let days = self.days(before, 1).await?;
         let mut dropped = 0;
         for day in days {
             let done = transaction!(self, "dropping a day of the history", |transaction| {
@@ -160,16 +167,37 @@ impl Postgres {
         })
     }
 
-    /// Deletes the history of these targets from before `before`.
-    async fn delete_of(&self, targets: Vec<Uuid>, before: Timestamp) -> Result<u64, StoreError> {
+    /// Deletes a part of the history from before `before`, in each day that there is.
+    async fn delete_of(
+        &self,
+        what: &'static str,
+        before: Timestamp,
+        targets: Option<Vec<Uuid>>,
+    ) -> Result<u64, StoreError> {
+        let mut sum = self.delete_in(STRAY, what, before, targets.clone()).await?;
+        for day in self.days(before, 0).await? {
+            sum += self.delete_in(&day, what, before, targets.clone()).await?;
+        }
+        Ok(sum)
+    }
+
+    /// Deletes a part of a day from before `before`.
+    async fn delete_in(
+        &self,
+        day: &str,
+        what: &'static str,
+        before: Timestamp,
+        targets: Option<Vec<Uuid>>,
+    ) -> Result<u64, StoreError> {
         let mut sum = 0;
         loop {
-            let of_batch = targets.clone();
+            let (sql, targets) = (in_day(day, what), targets.clone());
             let deleted = transaction!(self, "deleting old history", |transaction| {
-                let delete = transaction.prepare_cached(OF_TARGETS).await?;
-                Ok(transaction
-                    .execute(&delete, &[&before, &BATCH, &of_batch])
-                    .await?)
+                let delete = transaction.prepare(&sql).await?;
+                Ok(match &targets {
+                    Some(of) => transaction.execute(&delete, &[&before, &BATCH, of]).await?,
+                    None => transaction.execute(&delete, &[&before, &BATCH]).await?,
+                })
             })?;
             sum += deleted;
             if deleted == 0 {
