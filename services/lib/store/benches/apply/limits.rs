@@ -50,7 +50,7 @@ fn pgbench() -> std::path::PathBuf {
 pub async fn copied(beside: &Client) -> f64 {
     const COPIED: u32 = 300_000;
     beside
-        .batch_execute("CREATE TABLE copied (LIKE ports INCLUDING INDEXES)")
+        .batch_execute("CREATE TABLE copied (LIKE ports INCLUDING DEFAULTS INCLUDING INDEXES)")
         .await
         .unwrap();
     let mut lines = String::new();
