@@ -13,11 +13,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use jiff::Timestamp;
 use portwatch_bus::{Bus, Route, in_process};
-use portwatch_domain::change::{Change, ChangeId, HostChanges, Transition};
+use portwatch_domain::change::{About, Change, ChangeId, Changes, Severity, Transition};
 use portwatch_domain::job::JobId;
 use portwatch_domain::ports::Port;
 use portwatch_domain::snapshot::{Answer, Evidence, PortState};
-use portwatch_domain::target::TargetId;
+use portwatch_domain::target::{TargetId, TargetRef, Zone};
 use portwatch_notifier::{Deps, Settings, WebhookSettings, channels, run};
 use portwatch_schemas::{Meta, TraceParent, encode};
 use portwatch_store::{Store, sqlite};
@@ -106,7 +106,7 @@ impl World {
         tokio::spawn(async move { run(deps, &settings, shutdown).await.unwrap() })
     }
 
-    async fn tell(&self, changes: &HostChanges) {
+    async fn tell(&self, changes: &Changes) {
         let trace = TraceParent::new(7, 7);
         let meta = Meta {
             id: changes.id(),
@@ -123,7 +123,7 @@ impl World {
 }
 
 /// The `run`th change of port 80.
-fn changes(run: u64, notify: bool) -> HostChanges {
+fn changes(run: u64, notify: bool) -> Changes {
     let target = TargetId(Uuid::from_u128(1));
     let (ip, port) = (Ipv4Addr::LOCALHOST.into(), Port::tcp(80));
     let evidence = Evidence {
@@ -133,14 +133,21 @@ fn changes(run: u64, notify: bool) -> HostChanges {
         probes: 2,
     };
     let (before, after) = (PortState::Closed, PortState::Open);
-    HostChanges {
-        target,
-        target_name: "here".to_owned(),
-        group: "default".to_owned(),
-        notify,
-        job: JobId::derive(target, run, 0),
+    let about = About::Host {
+        target: TargetRef {
+            id: target,
+            name: "here".to_owned(),
+            group: "default".to_owned(),
+            tags: Vec::new(),
+            zone: Zone::default(),
+        },
         ip,
-        host_name: None,
+        name: None,
+    };
+    Changes {
+        about,
+        notify,
+        job: Some(JobId::derive(target, run, 0)),
         changes: vec![Change {
             id: ChangeId::of_port(target, ip, port, run),
             transition: Transition::Port {
@@ -151,6 +158,8 @@ fn changes(run: u64, notify: bool) -> HostChanges {
                 expected: false,
                 service: None,
             },
+            severity: Severity::High,
+            quiet: false,
             at: Timestamp::now(),
         }],
     }
