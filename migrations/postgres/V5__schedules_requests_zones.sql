@@ -76,3 +76,7 @@ CREATE TABLE zones (
     changes          bigint      NOT NULL DEFAULT 0 CHECK (changes >= 0)
 );
 INSERT INTO zones (zone) SELECT DISTINCT zone FROM targets;
+
+-- A host's state can move to another address, with its ports.
+ALTER TABLE ports DROP CONSTRAINT ports_target_id_ip_fkey;
+ALTER TABLE ports ADD FOREIGN KEY (target_id, ip) REFERENCES hosts ON DELETE CASCADE ON UPDATE CASCADE;

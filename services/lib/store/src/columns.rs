@@ -5,6 +5,7 @@
 mod change;
 mod confirmation;
 mod detail;
+pub(crate) mod names;
 mod runs;
 mod service;
 mod soft;

@@ -1,7 +1,7 @@
 //! What Portwatch remembers, in PostgreSQL or SQLite behind one set of traits.
 //!
-//! One file per noun holds the trait and its types: [`targets`], [`jobs`], [`snapshots`], [`history`],
-//! [`policy`], [`notifications`], and the [`outbox`] between the database and the broker. `postgres/` and
+//! One file per noun holds the trait and its types: [`targets`], [`jobs`], [`requests`], [`watch`], [`snapshots`],
+//! [`history`], [`policy`], [`notifications`], and the [`outbox`] between the database and the broker. `postgres/` and
 //! `sqlite/` implement them, and both pass the one `conformance` suite.
 //!
 //! Every method is one transaction (only [`Database::prune`] takes several). Times come in as
@@ -21,6 +21,7 @@ pub mod snapshots;
 pub mod sqlite;
 pub mod targets;
 mod unavailable;
+pub mod watch;
 
 pub use error::StoreError;
 pub use prune::{PruneBefore, Pruned};
@@ -40,6 +41,8 @@ pub type Store = Arc<dyn Database>;
 pub trait Database:
     targets::Targets
     + jobs::Jobs
+    + requests::Requests
+    + watch::Watch
     + snapshots::Snapshots
     + history::History
     + policy::Policies

@@ -54,10 +54,12 @@ mod notifications;
 mod outbox;
 mod policy;
 mod prune;
+mod requests;
 mod rows;
 mod settings;
 mod snapshots;
 mod targets;
+mod watch;
 
 use std::time::Duration;
 

@@ -10,9 +10,11 @@ mod open;
 mod outbox;
 mod policy;
 mod prune;
+mod requests;
 mod rows;
 mod snapshots;
 mod targets;
+mod watch;
 
 use std::fs::File;
 use std::sync::Arc;

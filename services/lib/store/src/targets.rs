@@ -23,8 +23,8 @@ pub struct Synced {
 #[async_trait]
 pub trait Targets: Send + Sync {
     /// Makes the targets of one source (`settings`, `command-line`) exactly these. A new target is
-    /// due at `now`; one whose interval, ports or addresses changed, or that is listed again, is due
-    /// at `now` as well; others keep their slot. A target that is listed again takes up its state and
+    /// due soon: at `now` if it comes alone, else spread (`domain::job::due::first_slot`). So is one whose schedule,
+    /// ports or addresses changed, or that is listed or enabled again; others keep their slot. A target that is listed again takes up its state and
     /// history where it was. Fails if an id is given twice.
     async fn sync_targets(
         &self,

@@ -1,25 +1,31 @@
 //! Due targets and jobs in PostgreSQL.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+mod known;
+mod lost;
+mod runs;
 
 use async_trait::async_trait;
-use deadpool_postgres::Transaction;
 use jiff::{SignedDuration, Timestamp};
-use portwatch_domain::ports::{Port, PortSet};
-use portwatch_domain::snapshot::PortState;
+use portwatch_domain::job::JobId;
+use portwatch_domain::target::TargetId;
 use tokio_postgres::Row;
-use uuid::Uuid;
 
-use super::{Postgres, Problem, outbox, rows};
+use super::{Postgres, Problem, rows};
 use crate::StoreError;
-use crate::columns::{cut, lease_end, number, parse, signed};
-use crate::jobs::{DueTarget, JobCounts, Jobs, NewRun};
+use crate::columns::{cut, lease_end, signed};
+use crate::jobs::{Ahead, DueTarget, JobCounts, JobProgress, Jobs, NewRun};
 
-const TAKE_RUN: &str = "UPDATE targets SET run = $2, claimed_until = NULL, \
-     busy_until = GREATEST(busy_until, $3), \
-     next_due_at = CASE WHEN next_due_at = $4 THEN $5 ELSE next_due_at END \
-     WHERE id = $1 AND listed AND enabled AND run < $2";
+pub(super) use known::{KNOWN, known, with_open_ports};
+
+const NEXT_DUE: &str = "SELECT LEAST( \
+     (SELECT min(next_due_at) FROM targets WHERE listed AND enabled), \
+     (SELECT claimable_at FROM requests WHERE run IS NULL ORDER BY claimable_at, seq LIMIT 1))";
+
+const REBASE: &str = "UPDATE targets AS t SET next_due_at = r.slot, due_set_at = $1, claimed_until = NULL, \
+     busy_until = CASE WHEN t.due_set_at > $1 THEN t.busy_until - (t.due_set_at - $1) ELSE t.busy_until END, \
+     overdue_at = CASE WHEN t.due_set_at > $1 THEN t.overdue_at - (t.due_set_at - $1) ELSE t.overdue_at END \
+     FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS r (id, was, slot) \
+     WHERE t.id = r.id AND t.next_due_at = r.was";
 
 #[async_trait]
 impl Jobs for Postgres {
@@ -44,58 +50,109 @@ impl Jobs for Postgres {
                 .prepare_cached("UPDATE targets SET claimed_until = $2 WHERE id = ANY($1)")
                 .await?;
             transaction.execute(&claim, &[&ids, &until]).await?;
-            let mut open = open_ports(transaction, &ids).await?;
-            for due in &mut claimed {
-                due.open = open.remove(&due.target.id.0).unwrap_or_default();
-            }
+            let known = claimed
+                .iter_mut()
+                .map(|due| (due.target.id, &mut due.known));
+            with_open_ports(transaction, known).await?;
             Ok(claimed)
         })
     }
 
-    async fn save_run(&self, run: NewRun) -> Result<bool, StoreError> {
-        transaction!(self, "saving a run", |transaction| {
-            save(transaction, &run).await
+    async fn save_runs(&self, runs: Vec<NewRun>) -> Result<Vec<bool>, StoreError> {
+        transaction!(self, "saving runs", |transaction| {
+            runs::save(transaction, &runs).await
         })
     }
 
     async fn count_jobs(&self, now: Timestamp) -> Result<JobCounts, StoreError> {
         let now = cut(now);
         transaction!(self, "counting jobs", |transaction| {
-            let lose = transaction
+            lost::count(transaction, now).await
+        })
+    }
+
+    async fn note_progress(&self, progress: Vec<(JobId, JobProgress)>) -> Result<(), StoreError> {
+        let ids: Vec<_> = progress.iter().map(|(job, _)| job.0).collect();
+        let column = |of: fn(&JobProgress) -> u64| -> Vec<i64> {
+            progress.iter().map(|(_, far)| signed(of(far))).collect()
+        };
+        let (sent, planned) = (column(|far| far.sent), column(|far| far.planned));
+        let (answered, open) = (column(|far| far.answered), column(|far| far.open));
+        transaction!(self, "noting the progress of jobs", |transaction| {
+            let note = transaction
                 .prepare_cached(
-                    "UPDATE jobs SET lost_at = $1 WHERE id = ANY (ARRAY(SELECT id FROM jobs \
-                     WHERE finished_at IS NULL AND lost_at IS NULL AND deadline <= $1 \
-                     FOR UPDATE SKIP LOCKED))",
+                    "UPDATE jobs AS j SET sent = GREATEST(j.sent, r.sent), \
+                     planned = GREATEST(j.planned, r.planned), \
+                     answered = GREATEST(j.answered, r.answered), open = GREATEST(j.open, r.open) \
+                     FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) \
+                     AS r (id, sent, planned, answered, open) WHERE j.id = r.id",
                 )
                 .await?;
-            let newly_lost = transaction.execute(&lose, &[&now]).await?;
-            let count = transaction
-                .prepare_cached(
-                    "SELECT count(*) FROM jobs \
-                     WHERE finished_at IS NULL AND lost_at IS NULL AND deadline > $1",
-                )
+            transaction
+                .execute(&note, &[&ids, &sent, &planned, &answered, &open])
                 .await?;
-            let out = transaction.query_one(&count, &[&now]).await?;
-            Ok(JobCounts {
-                out: number("count", out.try_get(0)?)?,
-                newly_lost,
-            })
+            Ok(())
         })
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         transaction!(self, "reading when a target is due", |transaction| {
-            let select = transaction
-                .prepare_cached("SELECT min(next_due_at) FROM targets WHERE listed AND enabled")
-                .await?;
+            let select = transaction.prepare_cached(NEXT_DUE).await?;
             Ok(transaction.query_one(&select, &[]).await?.try_get(0)?)
+        })
+    }
+
+    async fn ahead(
+        &self,
+        now: Timestamp,
+        slack: SignedDuration,
+        limit: u32,
+    ) -> Result<Vec<Ahead>, StoreError> {
+        let after = lease_end(now, slack);
+        transaction!(
+            self,
+            "reading targets that are due too late",
+            |transaction| {
+                let sql = format!(
+                    "SELECT {}, t.next_due_at FROM targets t \
+                 WHERE listed AND enabled AND due_set_at > $1 ORDER BY due_set_at LIMIT $2",
+                    rows::TARGET
+                );
+                let select = transaction.prepare_cached(&sql).await?;
+                let found = transaction
+                    .query(&select, &[&after, &i64::from(limit)])
+                    .await?;
+                let ahead = |row: &Row| -> Result<Ahead, Problem> {
+                    Ok(Ahead {
+                        target: rows::target(row)?.target()?,
+                        next_due_at: row.try_get("next_due_at")?,
+                    })
+                };
+                found.iter().map(ahead).collect()
+            }
+        )
+    }
+
+    async fn rebase(
+        &self,
+        now: Timestamp,
+        slots: Vec<(TargetId, Timestamp, Timestamp)>,
+    ) -> Result<u64, StoreError> {
+        let ids: Vec<_> = slots.iter().map(|(target, ..)| target.0).collect();
+        let were: Vec<_> = slots.iter().map(|&(_, was, _)| cut(was)).collect();
+        let are: Vec<_> = slots.iter().map(|&(.., is)| cut(is)).collect();
+        transaction!(self, "bringing targets forward", |transaction| {
+            let rebase = transaction.prepare_cached(REBASE).await?;
+            Ok(transaction
+                .execute(&rebase, &[&cut(now), &ids, &were, &are])
+                .await?)
         })
     }
 }
 
 fn due() -> String {
     format!(
-        "SELECT {}, t.next_due_at, t.run FROM targets t \
+        "SELECT {}, {KNOWN}, t.next_due_at FROM targets t \
          WHERE listed AND enabled AND claimable_at <= $1 ORDER BY claimable_at LIMIT $2 \
          FOR NO KEY UPDATE SKIP LOCKED",
         rows::TARGET
@@ -106,88 +163,6 @@ fn due_target(row: &Row) -> Result<DueTarget, Problem> {
     Ok(DueTarget {
         target: rows::target(row)?.target()?,
         slot: row.try_get("next_due_at")?,
-        run: number::<u64>("run", row.try_get("run")?)? + 1,
-        open: BTreeMap::new(),
+        known: known(row)?,
     })
-}
-
-async fn open_ports(
-    transaction: &Transaction<'_>,
-    targets: &[Uuid],
-) -> Result<HashMap<Uuid, BTreeMap<IpAddr, PortSet>>, Problem> {
-    let mut open: HashMap<Uuid, BTreeMap<IpAddr, PortSet>> = HashMap::new();
-    let select = transaction
-        .prepare_cached(
-            "SELECT target_id, ip, protocol, port FROM ports \
-             WHERE target_id = ANY($1) AND state = $2",
-        )
-        .await?;
-    let found = transaction
-        .query(&select, &[&targets, &PortState::Open.as_str()])
-        .await?;
-    for row in found {
-        let port = Port {
-            protocol: parse("protocol", row.try_get("protocol")?)?,
-            number: number("port", row.try_get::<_, i32>("port")?.into())?,
-        };
-        let hosts = open.entry(row.try_get("target_id")?).or_default();
-        hosts.entry(row.try_get("ip")?).or_default().insert(port);
-    }
-    Ok(open)
-}
-
-async fn save(transaction: &Transaction<'_>, run: &NewRun) -> Result<bool, Problem> {
-    let target = run.target.0;
-    let (slot, next, now) = (cut(run.slot), cut(run.next_slot), cut(run.now));
-    let number = signed(run.run);
-    let lock = transaction
-        .prepare_cached("SELECT FROM targets WHERE id = $1 FOR NO KEY UPDATE")
-        .await?;
-    transaction.execute(&lock, &[&target]).await?;
-    // Without this a target that stands on a taken slot would be claimed again and again.
-    let pass_over = transaction
-        .prepare_cached(
-            "WITH taken AS (SELECT FROM runs WHERE target_id = $1 AND slot = $2), \
-             passed AS (UPDATE targets SET next_due_at = $3 \
-             WHERE id = $1 AND next_due_at = $2 AND EXISTS (SELECT FROM taken)) \
-             SELECT EXISTS (SELECT FROM taken)",
-        )
-        .await?;
-    let taken = transaction
-        .query_one(&pass_over, &[&target, &slot, &next])
-        .await?;
-    if taken.try_get::<_, bool>(0)? {
-        return Ok(false);
-    }
-    let deadlines: Vec<_> = run.jobs.iter().map(|job| cut(job.deadline)).collect();
-    let take = transaction.prepare_cached(TAKE_RUN).await?;
-    let last = deadlines.iter().max();
-    let taken = transaction
-        .execute(&take, &[&target, &number, &last, &slot, &next])
-        .await?;
-    if taken == 0 {
-        return Ok(false);
-    }
-    let insert_run = transaction
-        .prepare_cached(
-            "INSERT INTO runs (target_id, run, slot, created_at) VALUES ($1, $2, $3, $4)",
-        )
-        .await?;
-    transaction
-        .execute(&insert_run, &[&target, &number, &slot, &now])
-        .await?;
-    let ids: Vec<_> = run.jobs.iter().map(|job| job.id.0).collect();
-    let parts: Vec<_> = run.jobs.iter().map(|job| i64::from(job.parts)).collect();
-    let insert_jobs = transaction
-        .prepare_cached(
-            "INSERT INTO jobs (id, target_id, run, parts, deadline) \
-             SELECT id, $1, $2, parts, deadline \
-             FROM unnest($3::uuid[], $4::bigint[], $5::timestamptz[]) AS r (id, parts, deadline)",
-        )
-        .await?;
-    transaction
-        .execute(&insert_jobs, &[&target, &number, &ids, &parts, &deadlines])
-        .await?;
-    outbox::save(transaction, &run.outbox, now).await?;
-    Ok(true)
 }

@@ -5,20 +5,31 @@ use tokio_postgres::{Error, Row};
 use crate::columns::{EvidenceColumns, HostColumns, PortColumns, TargetColumns};
 
 /// The columns of `targets AS t` that [`target`] reads.
-pub(super) const TARGET: &str = "t.id, t.name, t.group_name, t.zone, t.addresses, t.exclude, \
-     t.ports, t.expected, t.interval_us, t.rate, t.enabled, t.notify, t.history";
+pub(super) const TARGET: &str = "t.id, t.name, t.group_name, t.tags, t.zone, t.addresses, t.exclude, \
+     t.ports, t.expected, t.allowed, t.interval_us, t.cron, t.time_zone, t.closed, t.confirm_open, \
+     t.confirm_close, t.confirm_down, t.discovery, t.follow_names, t.rate, t.enabled, t.notify, t.history";
 
 pub(super) fn target(row: &Row) -> Result<TargetColumns, Error> {
     Ok(TargetColumns {
         id: row.try_get("id")?,
         name: row.try_get("name")?,
         group_name: row.try_get("group_name")?,
+        tags: row.try_get("tags")?,
         zone: row.try_get("zone")?,
         addresses: row.try_get("addresses")?,
         exclude: row.try_get("exclude")?,
         ports: row.try_get("ports")?,
         expected: row.try_get("expected")?,
+        allowed: row.try_get("allowed")?,
         interval_us: row.try_get("interval_us")?,
+        cron: row.try_get("cron")?,
+        time_zone: row.try_get("time_zone")?,
+        closed: row.try_get("closed")?,
+        confirm_open: row.try_get("confirm_open")?,
+        confirm_close: row.try_get("confirm_close")?,
+        confirm_down: row.try_get("confirm_down")?,
+        discovery: row.try_get("discovery")?,
+        follow_names: row.try_get("follow_names")?,
         rate: row.try_get("rate")?,
         enabled: row.try_get("enabled")?,
         notify: row.try_get("notify")?,

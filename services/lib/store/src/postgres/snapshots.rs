@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 mod finish;
 mod state;
 
-use super::{Postgres, Problem, history, outbox, rows};
+use super::{Postgres, Problem, history, outbox, requests, rows};
 use crate::StoreError;
 use crate::columns::{assemble, cut, number};
 use crate::snapshots::delta;
@@ -90,6 +90,7 @@ async fn apply(
     state::save(transaction, part.target, &delta).await?;
     history::save(transaction, &delta::history(part, decided.history)).await?;
     outbox::save(transaction, &decided.outbox, now).await?;
+    requests::save(transaction, &decided.requests).await?;
     finish::finish(transaction, part, now).await?;
     Ok(Applied::Applied)
 }

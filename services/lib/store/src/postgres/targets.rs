@@ -1,5 +1,7 @@
 //! Targets in PostgreSQL.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
 use jiff::Timestamp;
@@ -8,8 +10,8 @@ use uuid::Uuid;
 
 use super::{Postgres, Problem, rows};
 use crate::StoreError;
-use crate::columns::{TargetColumns, Unreadable, cut};
-use crate::targets::sync::{Plan, Stored, plan};
+use crate::columns::{Unreadable, cut};
+use crate::targets::sync::{Plan, Stored, Wanted, plan};
 use crate::targets::{Synced, Targets};
 
 /// The key of the advisory lock under which one process syncs at a time.
@@ -20,19 +22,31 @@ const CHUNK: usize = 1_000;
 
 /// Rows come as a JSON array, because arrays of arrays cannot be unnested. A row that is there
 /// keeps its slot unless `$4` says that it is due now.
-const UPSERT: &str = "INSERT INTO targets AS t (id, source, listed, name, group_name, zone, \
-     addresses, exclude, ports, expected, interval_us, rate, enabled, notify, history, next_due_at) \
-     SELECT id, $2, true, name, group_name, zone, addresses, exclude, ports, expected, interval_us, \
-     rate, enabled, notify, history, $3 \
-     FROM jsonb_to_recordset($1::text::jsonb) AS r (id uuid, name text, group_name text, zone text, \
-     addresses text[], exclude text[], ports text, expected text, interval_us bigint, rate bigint, \
-     enabled boolean, notify boolean, history boolean) \
+const UPSERT: &str = "INSERT INTO targets AS t (id, source, listed, name, group_name, tags, zone, \
+     addresses, exclude, ports, expected, allowed, interval_us, cron, time_zone, closed, confirm_open, \
+     confirm_close, confirm_down, discovery, follow_names, rate, enabled, notify, history, next_due_at, \
+     due_set_at, overdue_at) \
+     SELECT id, $2, true, name, group_name, tags, zone, addresses, exclude, ports, expected, allowed, \
+     interval_us, cron, time_zone, closed, confirm_open, confirm_close, confirm_down, discovery, follow_names, \
+     rate, enabled, notify, history, coalesce(due, $3), $3, overdue \
+     FROM jsonb_to_recordset($1::text::jsonb) AS r (id uuid, name text, group_name text, tags text[], \
+     zone text, addresses text[], exclude text[], ports text, expected text, allowed text, \
+     interval_us bigint, cron text, time_zone text, closed text[], confirm_open smallint, \
+     confirm_close smallint, confirm_down smallint, discovery boolean, follow_names boolean, rate bigint, \
+     enabled boolean, notify boolean, history boolean, due timestamptz, overdue timestamptz) \
      ON CONFLICT (id) DO UPDATE SET source = excluded.source, listed = true, name = excluded.name, \
-     group_name = excluded.group_name, zone = excluded.zone, addresses = excluded.addresses, \
-     exclude = excluded.exclude, ports = excluded.ports, expected = excluded.expected, \
-     interval_us = excluded.interval_us, rate = excluded.rate, enabled = excluded.enabled, \
+     group_name = excluded.group_name, tags = excluded.tags, zone = excluded.zone, \
+     addresses = excluded.addresses, exclude = excluded.exclude, ports = excluded.ports, \
+     expected = excluded.expected, allowed = excluded.allowed, interval_us = excluded.interval_us, \
+     cron = excluded.cron, time_zone = excluded.time_zone, closed = excluded.closed, \
+     confirm_open = excluded.confirm_open, confirm_close = excluded.confirm_close, \
+     confirm_down = excluded.confirm_down, discovery = excluded.discovery, \
+     follow_names = excluded.follow_names, rate = excluded.rate, enabled = excluded.enabled, \
      notify = excluded.notify, history = excluded.history, \
-     next_due_at = CASE WHEN $4 THEN excluded.next_due_at ELSE t.next_due_at END";
+     next_due_at = CASE WHEN $4 THEN excluded.next_due_at ELSE t.next_due_at END, \
+     due_set_at = CASE WHEN $4 THEN excluded.due_set_at ELSE t.due_set_at END, \
+     overdue_at = CASE WHEN $4 THEN excluded.overdue_at ELSE t.overdue_at END, \
+     full_at = CASE WHEN $4 THEN NULL ELSE t.full_at END";
 
 #[async_trait]
 impl Targets for Postgres {
@@ -54,7 +68,7 @@ impl Targets for Postgres {
                 &[&source, &ids],
             )
             .await?;
-            let plan = plan(stored, &source, &targets).map_err(Problem::Refused)?;
+            let plan = plan(stored, &source, &targets, now).map_err(Problem::Refused)?;
             save(transaction, &source, &plan, cut(now)).await?;
             Ok(plan.synced())
         })
@@ -110,6 +124,18 @@ async fn save(
                 .await?;
         }
     }
+    let zones: BTreeSet<&str> = [&plan.create, &plan.reschedule, &plan.update]
+        .into_iter()
+        .flatten()
+        .map(|target| target.columns.zone.as_str())
+        .collect();
+    let zones: Vec<&str> = zones.into_iter().collect();
+    transaction
+        .execute(
+            "INSERT INTO zones (zone) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING",
+            &[&zones],
+        )
+        .await?;
     if !plan.retire.is_empty() {
         transaction
             .execute(
@@ -121,6 +147,6 @@ async fn save(
     Ok(())
 }
 
-fn json(targets: &[TargetColumns]) -> Result<String, Unreadable> {
+fn json(targets: &[Wanted]) -> Result<String, Unreadable> {
     serde_json::to_string(targets).map_err(|error| Unreadable::new("targets", error))
 }

@@ -1,19 +1,29 @@
 //! Due targets and jobs in SQLite.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+mod known;
+mod lost;
+mod runs;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use portwatch_domain::ports::{Port, PortSet};
-use portwatch_domain::snapshot::PortState;
+use portwatch_domain::job::JobId;
 use portwatch_domain::target::TargetId;
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 
-use super::{Problem, Sqlite, outbox, rows};
+use super::{Sqlite, rows};
 use crate::StoreError;
-use crate::columns::{lease_end, number, parse, signed};
-use crate::jobs::{DueTarget, JobCounts, Jobs, NewRun};
+use crate::columns::{lease_end, signed};
+use crate::jobs::{Ahead, DueTarget, JobCounts, JobProgress, Jobs, NewRun};
+
+pub(super) use known::{KNOWN, kept, known};
+
+const NEXT_DUE: &str = "SELECT min(at) FROM (SELECT min(next_due_at) AS at FROM targets WHERE listed AND enabled \
+     UNION ALL SELECT min(claimable_at) FROM requests WHERE run IS NULL)";
+
+const REBASE: &str = "UPDATE targets SET next_due_at = ?4, claimed_until = NULL, \
+     busy_until = busy_until - max(due_set_at - ?1, 0), \
+     overdue_at = overdue_at - max(due_set_at - ?1, 0), due_set_at = ?1 \
+     WHERE id = ?2 AND next_due_at = ?3";
 
 #[async_trait]
 impl Jobs for Sqlite {
@@ -25,152 +35,124 @@ impl Jobs for Sqlite {
     ) -> Result<Vec<DueTarget>, StoreError> {
         let until = lease_end(now, lease).as_microsecond();
         self.transaction("claiming due targets", move |transaction| {
-            let mut claimed = due(transaction, now.as_microsecond(), limit)?;
-            let mut claim = transaction
-                .prepare_cached("UPDATE targets SET claimed_until = ?2 WHERE id = ?1")?;
-            for one in &mut claimed {
-                claim.execute(params![one.target.id.0.as_bytes(), until])?;
-                one.open = open_ports(transaction, one.target.id)?;
+            let sql = format!(
+                "SELECT {}, {KNOWN}, next_due_at FROM targets \
+                 WHERE listed AND enabled AND claimable_at <= ?1 ORDER BY claimable_at LIMIT ?2",
+                rows::TARGET
+            );
+            let params = params![now.as_microsecond(), limit];
+            let due = rows::select(transaction, &sql, params, |row| {
+                Ok((
+                    rows::target(row)?,
+                    kept(row)?,
+                    rows::time(row, "next_due_at")?,
+                ))
+            })?;
+            let mut claimed = Vec::with_capacity(due.len());
+            for (columns, kept, slot) in due {
+                transaction
+                    .prepare_cached("UPDATE targets SET claimed_until = ?2 WHERE id = ?1")?
+                    .execute(params![columns.id.as_bytes(), until])?;
+                let target = columns.target()?;
+                let known = known(transaction, target.id, kept)?;
+                claimed.push(DueTarget {
+                    target,
+                    slot,
+                    known,
+                });
             }
             Ok(claimed)
         })
         .await
     }
 
-    async fn save_run(&self, run: NewRun) -> Result<bool, StoreError> {
-        self.transaction("saving a run", move |transaction| save(transaction, &run))
-            .await
+    async fn save_runs(&self, runs: Vec<NewRun>) -> Result<Vec<bool>, StoreError> {
+        self.transaction("saving runs", move |transaction| {
+            runs::save(transaction, &runs)
+        })
+        .await
     }
 
     async fn count_jobs(&self, now: Timestamp) -> Result<JobCounts, StoreError> {
-        let now = now.as_microsecond();
         self.transaction("counting jobs", move |transaction| {
-            let lost = transaction
-                .prepare_cached(
-                    "UPDATE jobs SET lost_at = ?1 \
-                     WHERE finished_at IS NULL AND lost_at IS NULL AND deadline <= ?1",
-                )?
-                .execute([now])?;
-            let out = rows::count(
-                transaction,
-                "SELECT count(*) FROM jobs \
-                 WHERE finished_at IS NULL AND lost_at IS NULL AND deadline > ?1",
-                [now],
+            lost::count(transaction, now)
+        })
+        .await
+    }
+
+    async fn note_progress(&self, progress: Vec<(JobId, JobProgress)>) -> Result<(), StoreError> {
+        self.transaction("noting the progress of jobs", move |transaction| {
+            let mut note = transaction.prepare_cached(
+                "UPDATE jobs SET sent = max(sent, ?2), planned = max(planned, ?3), \
+                 answered = max(answered, ?4), open = max(open, ?5) WHERE id = ?1",
             )?;
-            Ok(JobCounts {
-                out,
-                newly_lost: lost as u64,
-            })
+            for (job, far) in &progress {
+                note.execute(params![
+                    job.0.as_bytes(),
+                    signed(far.sent),
+                    signed(far.planned),
+                    signed(far.answered),
+                    signed(far.open)
+                ])?;
+            }
+            Ok(())
         })
         .await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
         self.transaction("reading when a target is due", |transaction| {
-            let micros: Option<i64> = rows::optional(
-                transaction,
-                "SELECT min(next_due_at) FROM targets WHERE listed AND enabled",
-                [],
-            )?;
+            let micros: Option<i64> = rows::optional(transaction, NEXT_DUE, [])?;
             Ok(rows::timestamp("next_due_at", micros)?)
         })
         .await
     }
-}
 
-fn due(transaction: &Transaction<'_>, now: i64, limit: u32) -> Result<Vec<DueTarget>, Problem> {
-    let sql = format!(
-        "SELECT {}, next_due_at, run FROM targets \
-         WHERE listed AND enabled AND claimable_at <= ?1 ORDER BY claimable_at LIMIT ?2",
-        rows::TARGET
-    );
-    let mut statement = transaction.prepare_cached(&sql)?;
-    let found = statement.query_map(params![now, limit], |row| {
-        let last: i64 = row.get("run")?;
-        Ok((rows::target(row)?, rows::time(row, "next_due_at")?, last))
-    })?;
-    found
-        .map(|row| {
-            let (columns, slot, last) = row?;
-            Ok(DueTarget {
-                target: columns.target()?,
-                slot,
-                run: number::<u64>("run", last)? + 1,
-                open: BTreeMap::new(),
-            })
+    async fn ahead(
+        &self,
+        now: Timestamp,
+        slack: SignedDuration,
+        limit: u32,
+    ) -> Result<Vec<Ahead>, StoreError> {
+        let after = lease_end(now, slack).as_microsecond();
+        self.transaction(
+            "reading targets that are due too late",
+            move |transaction| {
+                let sql = format!(
+                    "SELECT {}, next_due_at FROM targets \
+                 WHERE listed AND enabled AND due_set_at > ?1 ORDER BY due_set_at LIMIT ?2",
+                    rows::TARGET
+                );
+                let found = rows::select(transaction, &sql, params![after, limit], |row| {
+                    Ok((rows::target(row)?, rows::time(row, "next_due_at")?))
+                })?;
+                let ahead = found.into_iter().map(|(columns, next_due_at)| {
+                    Ok(Ahead {
+                        target: columns.target()?,
+                        next_due_at,
+                    })
+                });
+                ahead.collect()
+            },
+        )
+        .await
+    }
+
+    async fn rebase(
+        &self,
+        now: Timestamp,
+        slots: Vec<(TargetId, Timestamp, Timestamp)>,
+    ) -> Result<u64, StoreError> {
+        let now = now.as_microsecond();
+        self.transaction("bringing targets forward", move |transaction| {
+            let mut rebase = transaction.prepare_cached(REBASE)?;
+            let mut rebased = 0;
+            for (target, was, is) in &slots {
+                let (was, is) = (was.as_microsecond(), is.as_microsecond());
+                rebased += rebase.execute(params![now, target.0.as_bytes(), was, is])? as u64;
+            }
+            Ok(rebased)
         })
-        .collect()
-}
-
-fn open_ports(
-    transaction: &Transaction<'_>,
-    target: TargetId,
-) -> Result<BTreeMap<IpAddr, PortSet>, Problem> {
-    let mut statement = transaction.prepare_cached(
-        "SELECT ip, protocol, port FROM ports WHERE target_id = ?1 AND state = ?2",
-    )?;
-    let open = PortState::Open.as_str();
-    let mut found = statement.query(params![target.0.as_bytes(), open])?;
-    let mut ports: BTreeMap<IpAddr, PortSet> = BTreeMap::new();
-    while let Some(row) = found.next()? {
-        let protocol: String = row.get("protocol")?;
-        let port = Port {
-            protocol: parse("protocol", &protocol)?,
-            number: row.get("port")?,
-        };
-        ports.entry(rows::ip(row)?).or_default().insert(port);
+        .await
     }
-    Ok(ports)
-}
-
-fn save(transaction: &Transaction<'_>, run: &NewRun) -> Result<bool, Problem> {
-    let target = run.target.0.as_bytes();
-    let (slot, next) = (run.slot.as_microsecond(), run.next_slot.as_microsecond());
-    let number = signed(run.run);
-    let slot_taken: Option<bool> = rows::optional(
-        transaction,
-        "SELECT EXISTS (SELECT 1 FROM runs WHERE target_id = ?1 AND slot = ?2)",
-        params![target, slot],
-    )?;
-    if slot_taken == Some(true) {
-        // Without this a target that stands on a taken slot would be claimed again and again.
-        transaction
-            .prepare_cached(
-                "UPDATE targets SET next_due_at = ?3 WHERE id = ?1 AND next_due_at = ?2",
-            )?
-            .execute(params![target, slot, next])?;
-        return Ok(false);
-    }
-    let deadlines = run.jobs.iter().map(|job| job.deadline.as_microsecond());
-    let taken = transaction
-        .prepare_cached(
-            "UPDATE targets SET run = ?2, claimed_until = NULL, \
-             busy_until = nullif(max(coalesce(busy_until, 0), coalesce(?3, 0)), 0), \
-             next_due_at = CASE next_due_at WHEN ?4 THEN ?5 ELSE next_due_at END \
-             WHERE id = ?1 AND listed AND enabled AND run < ?2",
-        )?
-        .execute(params![target, number, deadlines.max(), slot, next])?;
-    if taken == 0 {
-        return Ok(false);
-    }
-    transaction
-        .prepare_cached(
-            "INSERT INTO runs (target_id, run, slot, created_at) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![target, number, slot, run.now.as_microsecond()])?;
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO jobs (id, target_id, run, parts, deadline) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    for job in &run.jobs {
-        let deadline = job.deadline.as_microsecond();
-        insert.execute(params![
-            job.id.0.as_bytes(),
-            target,
-            number,
-            job.parts,
-            deadline
-        ])?;
-    }
-    outbox::save(transaction, &run.outbox, run.now.as_microsecond())?;
-    Ok(true)
 }

@@ -13,8 +13,9 @@ use crate::columns::{
 };
 
 /// The columns that [`target`] reads.
-pub(super) const TARGET: &str = "id, name, group_name, zone, addresses, exclude, ports, expected, \
-     interval_us, rate, enabled, notify, history";
+pub(super) const TARGET: &str = "id, name, group_name, tags, zone, addresses, exclude, ports, expected, \
+     allowed, interval_us, cron, time_zone, closed, confirm_open, confirm_close, confirm_down, discovery, \
+     follow_names, rate, enabled, notify, history";
 
 pub(super) fn time(row: &Row<'_>, column: &'static str) -> rusqlite::Result<Timestamp> {
     let micros: i64 = row.get(column)?;
@@ -75,12 +76,22 @@ pub(super) fn target(row: &Row<'_>) -> rusqlite::Result<TargetColumns> {
         id: uuid(row, "id")?,
         name: row.get("name")?,
         group_name: row.get("group_name")?,
+        tags: list(row, "tags")?,
         zone: row.get("zone")?,
         addresses: list(row, "addresses")?,
         exclude: list(row, "exclude")?,
         ports: row.get("ports")?,
         expected: row.get("expected")?,
+        allowed: row.get("allowed")?,
         interval_us: row.get("interval_us")?,
+        cron: row.get("cron")?,
+        time_zone: row.get("time_zone")?,
+        closed: list(row, "closed")?,
+        confirm_open: row.get("confirm_open")?,
+        confirm_close: row.get("confirm_close")?,
+        confirm_down: row.get("confirm_down")?,
+        discovery: row.get("discovery")?,
+        follow_names: row.get("follow_names")?,
         rate: row.get("rate")?,
         enabled: row.get("enabled")?,
         notify: row.get("notify")?,

@@ -12,7 +12,7 @@ mod finish;
 mod state;
 
 use super::rows::select;
-use super::{Problem, Sqlite, history, outbox, rows};
+use super::{Problem, Sqlite, history, outbox, requests, rows};
 use crate::StoreError;
 use crate::columns::{assemble, number};
 use crate::snapshots::delta;
@@ -81,6 +81,7 @@ fn apply(
     state::save(transaction, part.target, &delta)?;
     history::save(transaction, &delta::history(part, decided.history))?;
     outbox::save(transaction, &decided.outbox, now)?;
+    requests::save(transaction, &decided.requests)?;
     finish::finish(transaction, part, now)?;
     Ok(Applied::Applied)
 }

@@ -8,20 +8,31 @@ use rusqlite::{Transaction, named_params};
 use super::rows::{self, json};
 use super::{Problem, Sqlite};
 use crate::StoreError;
-use crate::columns::TargetColumns;
-use crate::targets::sync::{Plan, Stored, plan};
+use crate::targets::sync::{Plan, Stored, Wanted, plan};
 use crate::targets::{Synced, Targets};
 
-const INSERT: &str = "INSERT INTO targets (id, source, listed, name, group_name, zone, addresses, \
-     exclude, ports, expected, interval_us, rate, enabled, notify, history, next_due_at) \
-     VALUES (:id, :source, 1, :name, :group_name, :zone, :addresses, :exclude, :ports, :expected, \
-     :interval_us, :rate, :enabled, :notify, :history, :due)";
+const INSERT: &str = "INSERT INTO targets (id, source, listed, \
+     name, group_name, tags, zone, addresses, exclude, ports, expected, allowed, \
+     interval_us, cron, time_zone, closed, confirm_open, confirm_close, confirm_down, \
+     discovery, follow_names, rate, enabled, notify, history, next_due_at, due_set_at, \
+     overdue_at) \
+     VALUES (:id, :source, 1, \
+     :name, :group_name, :tags, :zone, :addresses, :exclude, :ports, :expected, :allowed, \
+     :interval_us, :cron, :time_zone, :closed, :confirm_open, :confirm_close, \
+     :confirm_down, :discovery, :follow_names, :rate, :enabled, :notify, :history, \
+     :due, :now, :overdue)";
 
-const UPDATE: &str = "UPDATE targets SET source = :source, listed = 1, name = :name, \
-     group_name = :group_name, zone = :zone, addresses = :addresses, exclude = :exclude, \
-     ports = :ports, expected = :expected, interval_us = :interval_us, rate = :rate, \
+/// A row keeps its slot unless there is a new one.
+const UPDATE: &str = "UPDATE targets SET source = :source, listed = 1, \
+     name = :name, group_name = :group_name, tags = :tags, zone = :zone, \
+     addresses = :addresses, exclude = :exclude, ports = :ports, expected = :expected, \
+     allowed = :allowed, interval_us = :interval_us, cron = :cron, \
+     time_zone = :time_zone, closed = :closed, confirm_open = :confirm_open, \
+     confirm_close = :confirm_close, confirm_down = :confirm_down, \
+     discovery = :discovery, follow_names = :follow_names, rate = :rate, \
      enabled = :enabled, notify = :notify, history = :history, \
-     next_due_at = coalesce(:due, next_due_at) WHERE id = :id";
+     next_due_at = coalesce(:due, next_due_at), due_set_at = iif(:due IS NULL, due_set_at, :now), \
+     overdue_at = coalesce(:overdue, overdue_at), full_at = iif(:due IS NULL, full_at, NULL) WHERE id = :id";
 
 #[async_trait]
 impl Targets for Sqlite {
@@ -33,7 +44,8 @@ impl Targets for Sqlite {
     ) -> Result<Synced, StoreError> {
         let (source, targets) = (source.to_owned(), targets.to_vec());
         self.transaction("saving targets", move |transaction| {
-            let plan = plan(stored(transaction)?, &source, &targets).map_err(Problem::Refused)?;
+            let plan =
+                plan(stored(transaction)?, &source, &targets, now).map_err(Problem::Refused)?;
             save(transaction, &source, &plan, now.as_microsecond())?;
             Ok(plan.synced())
         })
@@ -68,13 +80,10 @@ fn stored(transaction: &Transaction<'_>) -> Result<Vec<Stored>, Problem> {
 
 fn save(transaction: &Transaction<'_>, source: &str, plan: &Plan, now: i64) -> Result<(), Problem> {
     for target in &plan.create {
-        write(transaction, INSERT, source, target, Some(now))?;
+        write(transaction, INSERT, source, target, now)?;
     }
-    for target in &plan.reschedule {
-        write(transaction, UPDATE, source, target, Some(now))?;
-    }
-    for target in &plan.update {
-        write(transaction, UPDATE, source, target, None)?;
+    for target in plan.reschedule.iter().chain(&plan.update) {
+        write(transaction, UPDATE, source, target, now)?;
     }
     let mut retire = transaction.prepare_cached("UPDATE targets SET listed = 0 WHERE id = ?1")?;
     for id in &plan.retire {
@@ -87,25 +96,42 @@ fn write(
     transaction: &Transaction<'_>,
     sql: &str,
     source: &str,
-    target: &TargetColumns,
-    due: Option<i64>,
+    target: &Wanted,
+    now: i64,
 ) -> Result<(), Problem> {
+    let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
+    let (due, overdue) = (micros(target.due), micros(target.overdue));
+    let target = &target.columns;
     transaction.prepare_cached(sql)?.execute(named_params! {
         ":id": target.id.as_bytes(),
         ":source": source,
         ":name": target.name,
         ":group_name": target.group_name,
+        ":tags": json(&target.tags)?,
         ":zone": target.zone,
         ":addresses": json(&target.addresses)?,
         ":exclude": json(&target.exclude)?,
         ":ports": target.ports,
         ":expected": target.expected,
+        ":allowed": target.allowed,
         ":interval_us": target.interval_us,
+        ":cron": target.cron,
+        ":time_zone": target.time_zone,
+        ":closed": json(&target.closed)?,
+        ":confirm_open": target.confirm_open,
+        ":confirm_close": target.confirm_close,
+        ":confirm_down": target.confirm_down,
+        ":discovery": target.discovery,
+        ":follow_names": target.follow_names,
         ":rate": target.rate,
         ":enabled": target.enabled,
         ":notify": target.notify,
         ":history": target.history,
         ":due": due,
+        ":overdue": overdue,
+        ":now": now,
     })?;
+    let zone = "INSERT OR IGNORE INTO zones (zone) VALUES (?1)";
+    transaction.prepare_cached(zone)?.execute([&target.zone])?;
     Ok(())
 }

@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
+use portwatch_domain::job::due;
 use portwatch_domain::target::Target;
+use serde::Serialize;
 use uuid::Uuid;
 
-use crate::columns::TargetColumns;
+use crate::columns::{TargetColumns, cut};
 use crate::targets::Synced;
 
 /// A target as it is stored.
@@ -16,15 +19,25 @@ pub(crate) struct Stored {
     pub(crate) listed: bool,
 }
 
+/// A target and when it is due; a target that keeps its slot is due at no time of its own.
+#[derive(Debug, Serialize)]
+pub(crate) struct Wanted {
+    #[serde(flatten)]
+    pub(crate) columns: TargetColumns,
+    pub(crate) due: Option<Timestamp>,
+    /// When it is overdue unless it is scanned.
+    pub(crate) overdue: Option<Timestamp>,
+}
+
 /// What has to be written.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// New targets, due at once.
-    pub(crate) create: Vec<TargetColumns>,
-    /// Targets that differ and are due at once: other interval, ports or addresses, or listed again.
-    pub(crate) reschedule: Vec<TargetColumns>,
+    /// New targets, due soon.
+    pub(crate) create: Vec<Wanted>,
+    /// Targets that differ and are due soon: other schedule, ports or addresses, listed or enabled again.
+    pub(crate) reschedule: Vec<Wanted>,
     /// Targets that differ and keep their slot.
-    pub(crate) update: Vec<TargetColumns>,
+    pub(crate) update: Vec<Wanted>,
     /// Targets that are no longer listed.
     pub(crate) retire: Vec<Uuid>,
 }
@@ -42,11 +55,17 @@ impl Plan {
 
 /// Plans a sync. `stored` holds at least the rows of this source and those with the ids of
 /// `targets`. The error names a target that is given twice.
-pub(crate) fn plan(stored: Vec<Stored>, source: &str, targets: &[Target]) -> Result<Plan, String> {
+pub(crate) fn plan(
+    stored: Vec<Stored>,
+    source: &str,
+    targets: &[Target],
+    now: Timestamp,
+) -> Result<Plan, String> {
     let mut stored: HashMap<Uuid, Stored> = stored
         .into_iter()
         .map(|row| (row.columns.id, row))
         .collect();
+    let (mut create, mut reschedule) = (Vec::new(), Vec::new());
     let mut plan = Plan::default();
     let mut seen = HashSet::new();
     for target in targets {
@@ -55,12 +74,30 @@ pub(crate) fn plan(stored: Vec<Stored>, source: &str, targets: &[Target]) -> Res
         }
         let wanted = TargetColumns::from(target);
         match stored.remove(&target.id.0) {
-            None => plan.create.push(wanted),
-            Some(row) if is_due(&row, &wanted) => plan.reschedule.push(wanted),
-            Some(row) if row.columns != wanted || row.source != source => plan.update.push(wanted),
+            None => create.push((target, wanted)),
+            Some(row) if is_due(&row, &wanted) => reschedule.push((target, wanted)),
+            Some(row) if row.columns != wanted || row.source != source => {
+                plan.update.push(Wanted {
+                    columns: wanted,
+                    due: None,
+                    overdue: None,
+                });
+            }
             Some(_) => {}
         }
     }
+    let together = create.len() + reschedule.len();
+    let soon = |(target, columns): (&Target, TargetColumns)| {
+        let first = due::first_slot(target, together, now);
+        let allowance = due::deadline(target, 0, first).duration_since(first);
+        Wanted {
+            columns,
+            due: Some(cut(first)),
+            overdue: Some(cut(due::overdue_at(target, first, allowance))),
+        }
+    };
+    plan.create = create.into_iter().map(soon).collect();
+    plan.reschedule = reschedule.into_iter().map(soon).collect();
     let gone = stored
         .into_values()
         .filter(|row| row.listed && row.source == source);
@@ -70,7 +107,8 @@ pub(crate) fn plan(stored: Vec<Stored>, source: &str, targets: &[Target]) -> Res
 
 fn is_due(stored: &Stored, wanted: &TargetColumns) -> bool {
     !stored.listed
-        || stored.columns.interval_us != wanted.interval_us
+        || !stored.columns.enabled && wanted.enabled
+        || !stored.columns.is_scheduled_like(wanted)
         || stored.columns.ports != wanted.ports
         || stored.columns.addresses != wanted.addresses
 }
