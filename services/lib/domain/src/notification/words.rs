@@ -3,13 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
 use std::net::IpAddr;
 
 use crate::change::{Change, ChangeKind, Changes, Transition};
 use crate::ports::{Port, service_name};
 use crate::snapshot::{Answer, Evidence, HostState, PortState, Service};
 
-/// One change of a host as a sentence without an end: `192.0.2.7: port 22/tcp (ssh) opened`.
+/// One change as a sentence without an end: `192.0.2.7: port 22/tcp (ssh) opened`. `host` is what it is about:
+/// a host, a target or a zone.
 pub fn sentence(host: &str, change: &Change) -> String {
     match &change.transition {
         Transition::Port {
@@ -48,51 +50,42 @@ pub fn sentence(host: &str, change: &Change) -> String {
             port,
             before,
             after,
-        } => {
-            let said = |service: &Service| {
-                let said = service.proven_name().or(service.description());
-                cut(said.unwrap_or("unknown"))
-            };
-            format!(
-                "{host}: port {}/{} now answers as {}, before as {}",
-                port.number,
-                port.protocol,
-                said(after),
-                said(before)
-            )
-        }
-        Transition::PortFlapping {
-            port, begins: true, ..
         } => format!(
-            "{host}: port {}/{} is flapping: its changes are not told until it is steady",
-            port.number, port.protocol
+            "{host}: port {}/{} {}",
+            port.number,
+            port.protocol,
+            another(before, after)
         ),
-        Transition::PortFlapping { port, state, .. } => format!(
-            "{host}: port {}/{} is steady again: {state}",
-            port.number, port.protocol
+        Transition::PortFlapping {
+            port,
+            begins,
+            state,
+        } => format!(
+            "{host}: port {}/{}{} {}",
+            port.number,
+            port.protocol,
+            in_brackets(*port, None),
+            flapping(*begins, state)
         ),
-        Transition::HostFlapping { begins: true, .. } => {
-            format!("{host}: host is flapping: its changes are not told until it is steady")
+        Transition::HostFlapping { begins, state } => {
+            format!("{host}: host {}", flapping(*begins, state))
         }
-        Transition::HostFlapping { state, .. } => format!("{host}: host is steady again: {state}"),
         Transition::Address {
             name,
             before,
             after,
         } => format!(
-            "{host}: {name} is now {}, before {}",
+            "{host}: {name} now resolves to {}, before to {}",
             addresses(after),
             addresses(before)
         ),
         Transition::Overdue {
             begins: true,
             scanned_at: Some(at),
-        } => format!("{host}: not scanned since {at:.0}"),
-        Transition::Overdue { begins: true, .. } => format!("{host}: never scanned yet"),
-        Transition::Overdue { .. } => format!("{host}: is scanned again"),
-        Transition::Unattended { begins: true } => {
-            format!("{host}: no scanner does its jobs")
-        }
+        } => format!("{host}: overdue, not scanned since {at:.0}"),
+        Transition::Overdue { begins: true, .. } => format!("{host}: overdue, never scanned yet"),
+        Transition::Overdue { .. } => format!("{host}: scanned again, no longer overdue"),
+        Transition::Unattended { begins: true } => format!("{host}: no scanner does its jobs"),
         Transition::Unattended { .. } => format!("{host}: its jobs are done again"),
     }
 }
@@ -109,6 +102,11 @@ pub fn summary(changes: &Changes) -> String {
                 (ChangeKind::HostSuspect, "answers open on every port"),
                 (ChangeKind::HostFlapping, "host is flapping"),
                 (ChangeKind::HostSteady, "host is steady again"),
+                (ChangeKind::TargetAddress, "resolves to other addresses"),
+                (ChangeKind::TargetOverdue, "overdue"),
+                (ChangeKind::TargetScanned, "scanned again"),
+                (ChangeKind::ZoneUnattended, "no scanner does its jobs"),
+                (ChangeKind::ZoneAttended, "its jobs are done again"),
             ] {
                 if many.iter().any(|change| change.kind() == kind) {
                     parts.push(word.to_owned());
@@ -154,9 +152,53 @@ fn in_brackets(port: Port, service: Option<&Service>) -> String {
     }
 }
 
+/// What became of a service. If it is called the same, only its certificate or its web server is another.
+fn another(before: &Service, after: &Service) -> String {
+    let (was, is) = (described(before), described(after));
+    let certificate = |service: &Service| {
+        let tls = service.tls.as_ref()?;
+        tls.certificate.as_ref().map(|shown| shown.sha256)
+    };
+    if was != is {
+        format!("now answers as {is}, before as {was}")
+    } else if certificate(before) == certificate(after) {
+        format!("still answers as {is}, but is another server")
+    } else {
+        format!("still answers as {is}, but with another certificate")
+    }
+}
+
+/// What listens there, in the words of the other side as far as it had any: `ssh (OpenSSH_9.2p1)`.
+fn described(service: &Service) -> String {
+    match (service.proven_name(), service.description().map(cut)) {
+        (Some(name), Some(said)) => format!("{name} ({said})"),
+        (Some(name), None) => name.to_owned(),
+        (None, Some(said)) => said,
+        (None, None) => "an unknown service".to_owned(),
+    }
+}
+
+fn flapping(begins: bool, state: impl Display) -> String {
+    if begins {
+        format!("is flapping, now {state}; its changes are not told until it is steady")
+    } else {
+        format!("is steady again: {state}")
+    }
+}
+
+/// Of a list of addresses, a line shows at most so many.
+const MOST_ADDRESSES: usize = 4;
+
 fn addresses(addresses: &[IpAddr]) -> String {
-    let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    texts.join(", ")
+    let shown = addresses.iter().take(MOST_ADDRESSES);
+    let texts: Vec<String> = shown.map(ToString::to_string).collect();
+    let more = addresses.len().saturating_sub(MOST_ADDRESSES);
+    let texts = texts.join(", ");
+    if more == 0 {
+        texts
+    } else {
+        format!("{texts} and {more} more")
+    }
 }
 
 fn cut(text: &str) -> String {

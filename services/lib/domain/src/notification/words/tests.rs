@@ -6,17 +6,19 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::*;
-use crate::change::ChangeId;
+use crate::change::{About, ChangeId, Severity};
 use crate::job::JobId;
 use crate::notification::Notification;
 use crate::ports::Port;
-use crate::snapshot::service::{NameSource, SafeText, ServiceName};
-use crate::target::TargetId;
+use crate::snapshot::service::{Certificate, NameSource, SafeText, ServiceName, Tls};
+use crate::target::{TargetId, TargetRef, Zone};
 
 fn change(transition: Transition) -> Change {
     Change {
         id: ChangeId(Uuid::nil()),
         transition,
+        severity: Severity::Info,
+        quiet: false,
         at: Timestamp::UNIX_EPOCH,
     }
 }
@@ -45,17 +47,32 @@ fn of_host(after: HostState, suspect: bool) -> Change {
     })
 }
 
-fn told(changes: Vec<Change>) -> HostChanges {
-    HostChanges {
-        target: TargetId(Uuid::from_u128(1)),
-        target_name: "web".to_owned(),
+fn web() -> TargetRef {
+    TargetRef {
+        id: TargetId(Uuid::from_u128(1)),
+        name: "web".to_owned(),
         group: "default".to_owned(),
+        tags: Vec::new(),
+        zone: Zone::default(),
+    }
+}
+
+fn about(about: About, changes: Vec<Change>) -> Changes {
+    Changes {
+        about,
         notify: true,
-        job: JobId(Uuid::from_u128(2)),
-        ip: IpAddr::from([192, 0, 2, 7]),
-        host_name: Some("www.example.org".to_owned()),
+        job: Some(JobId(Uuid::from_u128(2))),
         changes,
     }
+}
+
+fn told(changes: Vec<Change>) -> Changes {
+    let host = About::Host {
+        target: web(),
+        ip: IpAddr::from([192, 0, 2, 7]),
+        name: Some("www.example.org".to_owned()),
+    };
+    about(host, changes)
 }
 
 #[test]
@@ -102,9 +119,181 @@ fn sentences() {
     }
 }
 
+fn named(name: &str, product: &str) -> Service {
+    Service {
+        name: Some(ServiceName {
+            text: SafeText::new(name),
+            source: NameSource::Probe,
+        }),
+        product: (!product.is_empty()).then(|| SafeText::new(product)),
+        ..Service::default()
+    }
+}
+
+#[test]
+fn sentences_about_flapping() {
+    let port = |port, begins, state| {
+        change(Transition::PortFlapping {
+            port,
+            begins,
+            state,
+        })
+    };
+    let host = |begins, state| change(Transition::HostFlapping { begins, state });
+    for (change, text) in [
+        (
+            port(Port::tcp(22), true, PortState::Closed),
+            "h: port 22/tcp (ssh) is flapping, now closed; its changes are not told until it is steady",
+        ),
+        (
+            port(Port::udp(65_535), false, PortState::Open),
+            "h: port 65535/udp is steady again: open",
+        ),
+        (
+            host(true, HostState::Down),
+            "h: host is flapping, now down; its changes are not told until it is steady",
+        ),
+        (host(false, HostState::Up), "h: host is steady again: up"),
+    ] {
+        assert_eq!(sentence("h", &change), text);
+    }
+}
+
+#[test]
+fn sentences_about_another_service() {
+    let banner = |text: &str| Service {
+        banner: Some(SafeText::new(text)),
+        ..Service::default()
+    };
+    let long = "ab".repeat(200);
+    for (before, after, text) in [
+        (
+            named("ssh", "OpenSSH_9.2p1"),
+            named("ssh", "OpenSSH_9.6p1"),
+            "ssh (OpenSSH_9.6p1), before as ssh (OpenSSH_9.2p1)".to_owned(),
+        ),
+        (
+            named("http", ""),
+            named("https", ""),
+            "https, before as http".to_owned(),
+        ),
+        (
+            Service::default(),
+            banner("hello"),
+            "hello, before as an unknown service".to_owned(),
+        ),
+        (
+            banner(&long),
+            named("ftp", &long),
+            format!(
+                "ftp ({0}…), before as {1}…",
+                "ab".repeat(40),
+                "ab".repeat(40)
+            ),
+        ),
+    ] {
+        let change = change(Transition::Service {
+            port: Port::tcp(22),
+            before,
+            after,
+        });
+        assert_eq!(
+            sentence("h", &change),
+            format!("h: port 22/tcp now answers as {text}")
+        );
+    }
+}
+
+#[test]
+fn what_is_called_the_same_may_still_be_another() {
+    let with_certificate = |sha256| Service {
+        tls: Some(Box::new(Tls {
+            version: None,
+            alpn: None,
+            refused: None,
+            certificate: Some(Certificate {
+                subject: SafeText::new("CN=web"),
+                issuer: SafeText::new("CN=web"),
+                names: Vec::new(),
+                not_before: Timestamp::UNIX_EPOCH,
+                not_after: Timestamp::UNIX_EPOCH,
+                sha256,
+            }),
+        })),
+        ..named("https", "nginx")
+    };
+    for (before, after, text) in [
+        (
+            with_certificate([1; 32]),
+            with_certificate([2; 32]),
+            "h: port 443/tcp still answers as https (nginx), but with another certificate",
+        ),
+        (
+            named("http", "a"),
+            named("http", "a"),
+            "h: port 443/tcp still answers as http (a), but is another server",
+        ),
+    ] {
+        let change = change(Transition::Service {
+            port: Port::tcp(443),
+            before,
+            after,
+        });
+        assert_eq!(sentence("h", &change), text);
+    }
+}
+
+#[test]
+fn sentences_about_targets_and_zones() {
+    let ips = |count: u8| -> Vec<IpAddr> { (1..=count).map(|n| [192, 0, 2, n].into()).collect() };
+    let address = |before, after| {
+        change(Transition::Address {
+            name: "www.example.org".to_owned(),
+            before: ips(before),
+            after: ips(after),
+        })
+    };
+    let overdue = |begins, scanned_at| change(Transition::Overdue { begins, scanned_at });
+    let since = Timestamp::new(1_772_366_400, 5_000_000).ok();
+    for (change, text) in [
+        (
+            address(1, 2),
+            "web: www.example.org now resolves to 192.0.2.1, 192.0.2.2, before to 192.0.2.1",
+        ),
+        (
+            address(4, 200),
+            "web: www.example.org now resolves to 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4 and 196 more, \
+             before to 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4",
+        ),
+        (
+            overdue(true, since),
+            "web: overdue, not scanned since 2026-03-01T12:00:00Z",
+        ),
+        (overdue(true, None), "web: overdue, never scanned yet"),
+        (
+            overdue(false, since),
+            "web: scanned again, no longer overdue",
+        ),
+    ] {
+        assert_eq!(sentence("web", &change), text);
+        assert_eq!(
+            summary(&about(About::Target(web()), vec![change.clone()])),
+            text
+        );
+    }
+    for (begins, text) in [
+        (true, "zone default: no scanner does its jobs"),
+        (false, "zone default: its jobs are done again"),
+    ] {
+        let change = change(Transition::Unattended { begins });
+        let zone = About::Zone(Zone::default());
+        assert_eq!(summary(&about(zone, vec![change])), text);
+    }
+}
+
 #[test]
 fn what_listens_there_is_said_in_brackets() {
-    let named = |text: &str, source| {
+    let name = |text: &str, source| {
         Some(ServiceName {
             text: SafeText::new(text),
             source,
@@ -112,12 +301,12 @@ fn what_listens_there_is_said_in_brackets() {
     };
     let product = |text: &str| Some(SafeText::new(text));
     let ssh = Service {
-        name: named("ssh", NameSource::Probe),
+        name: name("ssh", NameSource::Probe),
         product: product("OpenSSH_9.2p1"),
         ..Service::default()
     };
     let usual = Service {
-        name: named("https", NameSource::Port),
+        name: name("https", NameSource::Port),
         ..Service::default()
     };
     let unknown = Service {
@@ -202,11 +391,41 @@ fn summaries() {
             vec![up(), suspect()],
             "www.example.org: 2 changes (host is up again, answers open on every port)",
         ),
+        (
+            vec![
+                change(Transition::HostFlapping {
+                    begins: true,
+                    state: HostState::Up,
+                }),
+                change(Transition::PortFlapping {
+                    port: Port::tcp(22),
+                    begins: true,
+                    state: PortState::Open,
+                }),
+                change(Transition::PortFlapping {
+                    port: Port::tcp(23),
+                    begins: false,
+                    state: PortState::Open,
+                }),
+                change(Transition::Service {
+                    port: Port::tcp(80),
+                    before: Service::default(),
+                    after: named("http", ""),
+                }),
+            ],
+            "www.example.org: 4 changes (host is flapping, 1 flapping, 1 steady again, 1 with another service)",
+        ),
     ] {
         assert_eq!(summary(&told(changes)), text);
     }
-    let mut nameless = told(vec![up()]);
-    nameless.host_name = None;
+    let nameless = about(
+        About::Host {
+            target: web(),
+            ip: IpAddr::from([192, 0, 2, 7]),
+            name: None,
+        },
+        vec![up()],
+    );
     assert_eq!(summary(&nameless), "192.0.2.7: host is up again");
 }
 
@@ -214,7 +433,7 @@ fn summaries() {
 fn nobody_is_told_when_the_switch_is_off() {
     let now = Timestamp::UNIX_EPOCH;
     let on = told(vec![of_host(HostState::Down, false)]);
-    let off = HostChanges {
+    let off = Changes {
         notify: false,
         ..on.clone()
     };
@@ -233,6 +452,5 @@ fn each_channel_has_its_delivery_and_each_host_its_order() {
     assert_eq!(made.delivery_id("mail"), made.delivery_id("mail"));
     assert_ne!(made.delivery_id("mail"), made.delivery_id("chat"));
     assert_ne!(made.delivery_id("mail"), made.id);
-    let id = made.changes.target;
-    assert_eq!(made.order_key(), format!("{id} 192.0.2.7"));
+    assert_eq!(made.order_key(), format!("{} 192.0.2.7", web().id));
 }
