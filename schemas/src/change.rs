@@ -43,7 +43,8 @@ pub struct TargetWire {
     group: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tags: Vec<String>,
-    zone: Text<Zone>,
+    /// Always written; older writers did not, and meant the default.
+    zone: Option<Text<Zone>>,
 }
 
 /// One change. It stands by itself for a receiver that takes the list apart, and so repeats what is
@@ -52,7 +53,8 @@ pub struct TargetWire {
 pub struct ChangeWire {
     change_id: Uuid,
     kind: Text<ChangeKind>,
-    severity: Text<Severity>,
+    /// Always written; older writers did not.
+    severity: Option<Text<Severity>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     quiet: bool,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
@@ -91,7 +93,7 @@ impl ChangeWire {
         let mut wire = Self {
             change_id: change.id.0,
             kind: Text(change.kind()),
-            severity: Text(change.severity),
+            severity: Some(Text(change.severity)),
             quiet: change.quiet,
             target: of.target().map(|target| target.name.clone()),
             host: of.subject(),
@@ -128,12 +130,15 @@ impl TryFrom<ChangeWire> for Change {
 
     fn try_from(wire: ChangeWire) -> Result<Self, Misfit> {
         let found = wire.kind.0;
+        let (id, quiet, at) = (ChangeId(wire.change_id), wire.quiet, wire.at);
+        let severity = wire.severity.as_ref().map(|severity| severity.0);
+        let transition = wire.read()?;
         let change = Self {
-            id: ChangeId(wire.change_id),
-            severity: wire.severity.0,
-            quiet: wire.quiet,
-            at: wire.at,
-            transition: wire.read()?,
+            id,
+            severity: severity.unwrap_or_else(|| transition::usual_severity(&transition)),
+            quiet,
+            at,
+            transition,
         };
         let expected = change.kind();
         if found == expected {
@@ -151,7 +156,7 @@ impl TargetWire {
             name: target.name.clone(),
             group: target.group.clone(),
             tags: target.tags.clone(),
-            zone: Text(target.zone.clone()),
+            zone: Some(Text(target.zone.clone())),
         }
     }
 
@@ -161,7 +166,7 @@ impl TargetWire {
             name: self.name,
             group: self.group,
             tags: self.tags,
-            zone: self.zone.0,
+            zone: self.zone.map_or_else(Zone::default, |zone| zone.0),
         }
     }
 }
@@ -233,15 +238,17 @@ impl TryFrom<ChangesWire> for Changes {
         }
         let changes = wire.changes.into_iter().enumerate().map(|(at, change)| {
             let outer = format!("changes[{at}]");
-            change
-                .try_into()
+            let belongs = transition::belongs(change.kind.0, &about);
+            belongs
+                .and_then(|()| change.try_into())
                 .map_err(|misfit: Misfit| misfit.below(&outer))
         });
+        let changes = changes.collect::<Result<_, _>>()?;
         Ok(Self {
             about,
             notify: wire.notify,
             job: wire.job.map(JobId),
-            changes: changes.collect::<Result<_, _>>()?,
+            changes,
         })
     }
 }

@@ -140,6 +140,14 @@ pub enum Problem {
     /// A field that changes of this kind do not have.
     #[error("does not belong to a change of the kind {0}")]
     Surplus(ChangeKind),
+    /// A change that is told about something else.
+    #[error("is {kind}, which is no change of {about}")]
+    Elsewhere {
+        /// The kind given.
+        kind: ChangeKind,
+        /// What the message is about.
+        about: &'static str,
+    },
     /// Neither a host of a target, nor a target, nor a zone.
     #[error("give a target and an ip, a target alone, or a zone alone")]
     About,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use portwatch_domain::change::{ChangeKind, Transition};
+use portwatch_domain::change::{About, ChangeKind, Severity, Transition};
 use portwatch_domain::ports::{Port, service_name};
 use portwatch_domain::snapshot::{HostState, PortState, Service};
 
@@ -190,11 +190,61 @@ impl ChangeWire {
 
     fn address(self) -> Result<Transition, Misfit> {
         let name = self.name.ok_or_else(|| missing("name"))?;
+        let before = addresses("before", &self.before)?;
+        let after = addresses("after", &self.after)?;
+        if before == after {
+            return Err(Misfit::new("after", Problem::Unchanged));
+        }
         Ok(Transition::Address {
             name: name.0.0,
-            before: addresses("before", &self.before)?,
-            after: addresses("after", &self.after)?,
+            before,
+            after,
         })
+    }
+}
+
+/// How much a change matters of which an older writer did not say it: a port that opened against expectation is
+/// not to be overlooked.
+pub(super) fn usual_severity(transition: &Transition) -> Severity {
+    match transition {
+        Transition::Port {
+            before: PortState::Closed | PortState::Filtered,
+            after: PortState::Open,
+            expected: false,
+            ..
+        } => Severity::High,
+        other => Severity::of(other),
+    }
+}
+
+/// Whether a change of this kind can be told about that.
+pub(super) fn belongs(kind: ChangeKind, about: &About) -> Result<(), Misfit> {
+    use ChangeKind as K;
+    let found = match about {
+        About::Host { .. } => "a host",
+        About::Target(_) => "a target",
+        About::Zone(_) => "a zone",
+    };
+    let expected = match kind {
+        K::TargetAddress | K::TargetOverdue | K::TargetScanned => "a target",
+        K::ZoneUnattended | K::ZoneAttended => "a zone",
+        K::PortOpened
+        | K::PortClosed
+        | K::PortFiltered
+        | K::PortFlapping
+        | K::PortSteady
+        | K::PortService
+        | K::HostUp
+        | K::HostDown
+        | K::HostSuspect
+        | K::HostFlapping
+        | K::HostSteady => "a host",
+    };
+    if found == expected {
+        Ok(())
+    } else {
+        let problem = Problem::Elsewhere { kind, about: found };
+        Err(Misfit::new("kind", problem))
     }
 }
 

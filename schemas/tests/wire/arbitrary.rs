@@ -1,12 +1,11 @@
-//! Arbitrary values of the four nouns, each as the services could make it.
+//! Arbitrary values of the five nouns, each as the services could make it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use portwatch_domain::change::{Change, ChangeId, HostChanges, Transition};
+use portwatch_domain::job::progress::Progress;
 use portwatch_domain::job::{Job, JobHost, JobId, Priority};
-use portwatch_domain::notification::Notification;
 use portwatch_domain::ports::{Port, PortSet, Protocol};
 use portwatch_domain::snapshot::service::{
     Certificate, Http, MAX_CERTIFICATE_NAMES, NameSource, SafeText, Service, ServiceName, Tls,
@@ -21,30 +20,33 @@ use proptest::option;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+mod changes;
+pub use changes::{changes, notification};
+
 /// The largest number that every JSON reader keeps exactly.
 const MAX_EXACT: u64 = (1 << 53) - 1;
 
-fn uuid() -> impl Strategy<Value = Uuid> {
+pub fn uuid() -> impl Strategy<Value = Uuid> {
     any::<u128>().prop_map(Uuid::from_u128)
 }
 
-fn timestamp() -> impl Strategy<Value = Timestamp> {
+pub fn timestamp() -> impl Strategy<Value = Timestamp> {
     (0_i64..253_402_207_200, 0_i32..1_000_000_000)
         .prop_map(|(seconds, nanos)| Timestamp::new(seconds, nanos).expect("between 1970 and 9999"))
 }
 
-fn ip() -> impl Strategy<Value = IpAddr> {
+pub fn ip() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
         any::<u32>().prop_map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))),
         any::<u128>().prop_map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits)).to_canonical()),
     ]
 }
 
-fn host_name() -> impl Strategy<Value = String> {
+pub fn host_name() -> impl Strategy<Value = String> {
     "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?(\\.[a-z]{2,8}){1,3}"
 }
 
-fn port() -> impl Strategy<Value = Port> {
+pub fn port() -> impl Strategy<Value = Port> {
     (any::<bool>(), 1_u16..).prop_map(|(is_udp, number)| Port {
         protocol: if is_udp { Protocol::Udp } else { Protocol::Tcp },
         number,
@@ -61,7 +63,7 @@ fn ports(at_least: usize) -> impl Strategy<Value = PortSet> {
     })
 }
 
-fn evidence() -> impl Strategy<Value = Evidence> {
+pub fn evidence() -> impl Strategy<Value = Evidence> {
     let answer = prop_oneof![
         Just(Answer::SynAck),
         Just(Answer::Rst),
@@ -80,7 +82,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     })
 }
 
-fn verdict_state() -> impl Strategy<Value = PortState> {
+pub fn verdict_state() -> impl Strategy<Value = PortState> {
     prop_oneof![
         Just(PortState::Open),
         Just(PortState::Closed),
@@ -196,7 +198,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn service()(
+    /// What listens on a port.
+    pub fn service()(
         name in option::of((safe(), any::<bool>())),
         (product, banner) in (option::of(safe()), option::of(safe())),
         (http, tls) in (option::of(http()), option::of(tls())),
@@ -253,78 +256,16 @@ prop_compose! {
     }
 }
 
-fn transition() -> impl Strategy<Value = Transition> {
-    let before = prop_oneof![verdict_state(), Just(PortState::Unknown)];
-    let service = option::of(service());
-    let of_port = (
-        port(),
-        before,
-        verdict_state(),
-        evidence(),
-        any::<bool>(),
-        service,
-    )
-        .prop_filter("a transition goes elsewhere", |(_, before, after, ..)| {
-            before != after
-        })
-        .prop_map(
-            |(port, before, after, evidence, expected, service)| Transition::Port {
-                port,
-                before,
-                after,
-                evidence,
-                expected,
-                service: service.filter(|_| after == PortState::Open),
-            },
-        );
-    let states = [HostState::Up, HostState::Down, HostState::Unknown];
-    let of_host =
-        (0..3_usize, 0..2_usize, any::<bool>()).prop_map(move |(before, after, suspect)| {
-            Transition::Host {
-                before: states[before],
-                after: states[after],
-                suspect: suspect || before == after,
-            }
-        });
-    prop_oneof![3 => of_port, 1 => of_host]
-}
-
 prop_compose! {
-    fn change()(id in uuid(), transition in transition(), at in timestamp()) -> Change {
-        Change { id: ChangeId(id), transition, at }
-    }
-}
-
-prop_compose! {
-    /// The changes of a host.
-    pub fn host_changes()(
-        (target, job) in (uuid(), uuid()),
-        (target_name, group) in ("\\PC{0,20}", "\\PC{0,20}"),
-        notify in any::<bool>(),
-        ip in ip(),
-        host_name in option::of(host_name()),
-        changes in vec(change(), 1..20),
-    ) -> HostChanges {
-        HostChanges {
-            target: TargetId(target),
-            target_name,
-            group,
-            notify,
-            job: JobId(job),
-            ip,
-            host_name,
-            changes,
-        }
-    }
-}
-
-prop_compose! {
-    /// A notification.
-    pub fn notification()(
-        id in uuid(),
-        changes in host_changes(),
-        created_at in timestamp(),
-    ) -> Notification {
-        Notification { id, changes, created_at }
+    /// How far a job is.
+    pub fn progress()(
+        (job, target) in (uuid(), uuid()),
+        worker in "\\PC{1,20}",
+        at in timestamp(),
+        (sent, planned) in (any::<u64>(), 1_u64..),
+        (answered, open) in (any::<u64>(), any::<u64>()),
+    ) -> Progress {
+        let (job, target) = (JobId(job), TargetId(target));
+        Progress { job, target, worker, at, sent, planned, answered, open }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use portwatch_domain::change::HostChanges;
+use portwatch_domain::change::Changes;
 use portwatch_domain::job::Job;
+use portwatch_domain::job::progress::Progress;
 use portwatch_domain::notification::Notification;
 use portwatch_domain::snapshot::Snapshot;
 use portwatch_schemas::Message;
@@ -12,12 +13,13 @@ use serde_json::{Map, Value};
 use crate::schemas::{files, folder};
 
 /// Queues and exchanges at the broker; `null` is the webhook's address, which an operator sets.
-const ADDRESSES: [&str; 11] = [
+const ADDRESSES: [&str; 12] = [
     "null",
     "pw.change",
     "pw.dead",
     "pw.job.{zone}.high",
     "pw.job.{zone}.normal",
+    "pw.progress",
     "pw.retry.30s",
     "pw.retry.5m",
     "pw.retry.5s",
@@ -87,7 +89,8 @@ fn it_names_every_message_with_its_schema() {
     for (message, kind, schema) in [
         ("job", Job::TYPE, Job::SCHEMA),
         ("snapshot", Snapshot::TYPE, Snapshot::SCHEMA),
-        ("change", HostChanges::TYPE, HostChanges::SCHEMA),
+        ("change", Changes::TYPE, Changes::SCHEMA),
+        ("progress", Progress::TYPE, Progress::SCHEMA),
         ("webhook", Notification::TYPE, Notification::SCHEMA),
     ] {
         let said = &document["components"]["messages"][message];

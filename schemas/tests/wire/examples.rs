@@ -1,7 +1,8 @@
 //! The golden examples: every message that was ever sent can be read, and means the same.
 
-use portwatch_domain::change::HostChanges;
+use portwatch_domain::change::{ChangeKind, Changes};
 use portwatch_domain::job::Job;
+use portwatch_domain::job::progress::Progress;
 use portwatch_domain::notification::Notification;
 use portwatch_domain::snapshot::Snapshot;
 use portwatch_schemas::{DecodeError, Message, decode, encode};
@@ -18,8 +19,9 @@ pub fn again(noun: &str, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
     match noun {
         "job" => of::<Job>(bytes),
         "snapshot" => of::<Snapshot>(bytes),
-        "change" => of::<HostChanges>(bytes),
+        "change" => of::<Changes>(bytes),
         "notification" => of::<Notification>(bytes),
+        "progress" => of::<Progress>(bytes),
         other => panic!("no message is called {other}"),
     }
 }
@@ -51,14 +53,76 @@ fn without_words(mut message: Value) -> Value {
     message
 }
 
+/// Takes out of `again` what writers say by now and this older message did not.
+fn without_additions(mut again: Value, message: &Value) -> Value {
+    let old = &message["data"];
+    let mut forget = |object: String, old: &Value, field: &str| {
+        let object = again.pointer_mut(&object).and_then(Value::as_object_mut);
+        if let Some(fields) = object
+            && old.get(field).is_none()
+        {
+            fields.remove(field);
+        }
+    };
+    forget("/data/target".to_owned(), &old["target"], "zone");
+    let changes = old["changes"].as_array().into_iter().flatten();
+    for (at, old) in changes.enumerate() {
+        forget(format!("/data/changes/{at}"), old, "severity");
+    }
+    again
+}
+
 #[test]
 fn every_example_decodes_and_means_the_same() {
     for (noun, name, message) in all() {
-        let again = again(&noun, message.to_string().as_bytes())
+        let once = again(&noun, message.to_string().as_bytes())
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let again: Value = serde_json::from_slice(&again).expect("JSON");
-        assert_eq!(without_words(again), without_words(message), "{name}");
+        let written: Value = serde_json::from_slice(&once).expect("JSON");
+        let written = without_additions(written, &message);
+        assert_eq!(without_words(written), without_words(message), "{name}");
+        assert_eq!(again(&noun, &once).expect("its own"), once, "{name}");
     }
+}
+
+/// A change of an older writer has no severity: it is that of its kind, but for a port that opened unexpectedly.
+#[test]
+fn what_an_older_writer_did_not_say_is_filled_in() {
+    for (name, severity) in [
+        ("change.v1.port-opened.json", "high"),
+        ("change.v1.host-down.json", "high"),
+        ("change.v1.host-up-again.json", "info"),
+        ("change.v1.baseline.json", "info"),
+    ] {
+        let (noun, _, message) = all().find(|(_, of, _)| of == name).expect("it");
+        let change = &message["data"]["changes"][0];
+        assert!(
+            change.get("severity").is_none(),
+            "{name} is of the old writer"
+        );
+        let again = again(&noun, message.to_string().as_bytes()).expect("decodes");
+        let again: Value = serde_json::from_slice(&again).expect("JSON");
+        assert_eq!(again["data"]["target"]["zone"], "default", "{name}");
+        let change = &again["data"]["changes"][0];
+        assert_eq!(change["severity"], severity, "{name}");
+    }
+}
+
+#[test]
+fn every_kind_of_change_has_an_example() {
+    let schema = schemas::read(&schemas::folder().join("json/change.v1.schema.json"));
+    let kinds = schema.pointer("/$defs/change/properties/kind/enum");
+    let mut missing: Vec<ChangeKind> = kinds
+        .and_then(Value::as_array)
+        .expect("the kinds")
+        .iter()
+        .map(|kind| kind.as_str().expect("a word").parse().expect("a kind"))
+        .collect();
+    for (.., message) in all() {
+        for change in message["data"]["changes"].as_array().into_iter().flatten() {
+            missing.retain(|kind| change["kind"] != kind.as_str());
+        }
+    }
+    assert_eq!(missing, []);
 }
 
 #[test]
@@ -74,8 +138,8 @@ fn every_example_is_valid_by_its_schema() {
 
 #[test]
 fn every_noun_has_several_examples() {
-    for noun in ["job", "snapshot", "change", "notification"] {
-        assert!(all().filter(|(of, ..)| of == noun).count() >= 3, "{noun}");
+    for noun in ["job", "snapshot", "change", "notification", "progress"] {
+        assert!(all().filter(|(of, ..)| of == noun).count() >= 2, "{noun}");
     }
 }
 

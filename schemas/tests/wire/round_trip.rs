@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use portwatch_domain::change::{
-    Change, ChangeId, HostChanges, MAX_CHANGES_TOLD, Transition, told_together,
+    About, Change, ChangeId, Changes, MAX_CHANGES_TOLD, Severity, Transition, told_together,
 };
 use portwatch_domain::job::JobId;
 use portwatch_domain::notification::Notification;
@@ -11,7 +11,7 @@ use portwatch_domain::snapshot::service::{
     Certificate, Http, MAX_CERTIFICATE_NAMES, NameSource, SafeText, Service, ServiceName, Tls,
 };
 use portwatch_domain::snapshot::{Answer, Evidence, PortState};
-use portwatch_domain::target::TargetId;
+use portwatch_domain::target::{TargetId, TargetRef, Zone};
 use portwatch_schemas::{
     EncodeError, MAX_MESSAGE_BYTES, Message, Meta, TraceParent, decode, encode, notification_body,
 };
@@ -48,8 +48,13 @@ proptest! {
     }
 
     #[test]
-    fn a_change_returns(meta in arbitrary::meta(), changes in arbitrary::host_changes()) {
+    fn a_change_returns(meta in arbitrary::meta(), changes in arbitrary::changes()) {
         returns(&meta, &changes)?;
+    }
+
+    #[test]
+    fn a_progress_returns(meta in arbitrary::meta(), progress in arbitrary::progress()) {
+        returns(&meta, &progress)?;
     }
 
     #[test]
@@ -121,35 +126,58 @@ fn ever_longer_services() -> Vec<Option<Service>> {
     ]
 }
 
+/// A port that opened, with the longest of everything.
+fn opened(port: Port, service: Option<&Service>) -> Transition {
+    Transition::Port {
+        port,
+        before: PortState::Filtered,
+        after: PortState::Open,
+        evidence: Evidence {
+            answer: Answer::IcmpUnreachable(u8::MAX),
+            ttl: Some(u8::MAX),
+            rtt: Some(std::time::Duration::from_hours(1)),
+            probes: u16::MAX,
+        },
+        expected: false,
+        service: service.cloned(),
+    }
+}
+
+/// Another service on a port, with as much said of both.
+fn replaced(port: Port, service: Option<&Service>) -> Transition {
+    Transition::Service {
+        port,
+        before: service.cloned().unwrap_or_default(),
+        after: service.cloned().unwrap_or_default(),
+    }
+}
+
 /// Changes of as many ports of a host with the longest name.
-fn long_changes(count: usize, service: Option<&Service>) -> Notification {
+fn long_changes(count: usize, transition: impl Fn(Port) -> Transition) -> Notification {
     let at = Timestamp::MAX;
     let change = |number: usize| Change {
         id: ChangeId(Uuid::max()),
-        transition: Transition::Port {
-            port: Port::tcp(u16::try_from(number).expect("a port")),
-            before: PortState::Filtered,
-            after: PortState::Open,
-            evidence: Evidence {
-                answer: Answer::IcmpUnreachable(u8::MAX),
-                ttl: Some(u8::MAX),
-                rtt: Some(std::time::Duration::from_hours(1)),
-                probes: u16::MAX,
-            },
-            expected: false,
-            service: service.cloned(),
-        },
+        transition: transition(Port::tcp(u16::try_from(number).expect("a port"))),
+        severity: Severity::Medium,
+        quiet: true,
         at,
     };
     let name = "x".repeat(253);
-    let changes = HostChanges {
-        target: TargetId(Uuid::max()),
-        target_name: name.clone(),
+    let target = TargetRef {
+        id: TargetId(Uuid::max()),
+        name: name.clone(),
         group: name.clone(),
+        tags: vec![name.clone(); 16],
+        zone: "z".repeat(32).parse::<Zone>().expect("a zone"),
+    };
+    let changes = Changes {
+        about: About::Host {
+            target,
+            ip: std::net::Ipv6Addr::from_bits(u128::MAX).into(),
+            name: Some(name),
+        },
         notify: true,
-        job: JobId(Uuid::max()),
-        ip: std::net::Ipv6Addr::from_bits(u128::MAX).into(),
-        host_name: Some(name),
+        job: Some(JobId(Uuid::max())),
         changes: (0..count).map(|n| change(65_535 - n)).collect(),
     };
     Notification {
@@ -171,22 +199,27 @@ fn some_meta() -> Meta {
 #[test]
 fn as_many_changes_as_are_told_at_once_fit_a_message() {
     for service in ever_longer_services() {
-        let all = long_changes(MAX_CHANGES_TOLD + 50, service.as_ref());
-        let mut told = 0;
-        for changes in told_together(&all.changes.changes) {
-            told += changes.len();
-            let mut notification = all.clone();
-            notification.changes.changes = changes.to_vec();
-            encode(&some_meta(), &notification.changes).expect("the change fits");
-            encode(&some_meta(), &notification).expect("the notification fits");
+        for transition in [opened, replaced] {
+            let all = long_changes(MAX_CHANGES_TOLD + 50, |port| {
+                transition(port, service.as_ref())
+            });
+            let mut told = 0;
+            for changes in told_together(&all.changes.changes) {
+                told += changes.len();
+                let mut notification = all.clone();
+                notification.changes.changes = changes.to_vec();
+                encode(&some_meta(), &notification.changes).expect("the change fits");
+                encode(&some_meta(), &notification).expect("the notification fits");
+            }
+            assert_eq!(told, MAX_CHANGES_TOLD + 50, "each is told once");
         }
-        assert_eq!(told, MAX_CHANGES_TOLD + 50, "each is told once");
     }
 }
 
 #[test]
 fn a_message_that_is_too_large_is_not_made() {
-    let error = encode(&some_meta(), &long_changes(5_000, None)).expect_err("too large");
+    let all = long_changes(5_000, |port| opened(port, None));
+    let error = encode(&some_meta(), &all).expect_err("too large");
     assert!(matches!(error, EncodeError::TooLarge { bytes, .. } if bytes > MAX_MESSAGE_BYTES));
     let says = error.to_string();
     assert!(says.starts_with("the io.portwatch.notification.v1 message is too large: "));
