@@ -1,23 +1,19 @@
-//! Claims targets that are due, and saves their jobs with what is to be published.
+//! Claims targets that are due, and saves their runs with what is to be published.
 
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
-use portwatch_bus::Route;
-use portwatch_domain::job::cut::{self, Known, Run};
-use portwatch_domain::job::{Job, Priority, due};
-use portwatch_schemas::{EncodeError, Meta, TraceParent, encode};
-use portwatch_store::jobs::{DueTarget, JobRow, NewRun};
-use portwatch_store::outbox::{OutboxMessage, Topic};
+use portwatch_domain::job::due;
+use portwatch_schemas::EncodeError;
+use portwatch_store::jobs::{DueTarget, NewRun};
 use portwatch_store::{Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use crate::resolve;
 use crate::settings::Settings;
+use crate::{plan, resolve};
 
 /// The longest pause between two looks for targets that are due: another process may have added some.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -26,13 +22,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long after a failure of the store it is asked again.
-const AFTER_FAILURE: Duration = Duration::from_secs(2);
+pub(crate) const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// How long a claim holds if this process dies while it resolves names.
-const LEASE: SignedDuration = SignedDuration::from_secs(60);
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_secs(60);
 
-/// How many targets are made ready at once.
-const CONCURRENCY: usize = 16;
+/// How many targets' names are resolved at once.
+pub(crate) const RESOLVED_AT_ONCE: usize = 16;
+
+/// Runs with more hosts than that are saved by themselves, so that memory stays small.
+const BIG_RUN: usize = 4_096;
 
 /// Why runs could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +39,8 @@ pub enum ClaimError {
     /// The store could not be reached, or refused.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A job could not be put into a message.
-    #[error("encoding a job: {0}")]
+    /// A job or a change could not be put into a message.
+    #[error("encoding a message: {0}")]
     Encode(#[from] EncodeError),
 }
 
@@ -100,97 +99,105 @@ pub async fn claim(
 ) -> Result<Claimed, ClaimError> {
     let due = store.claim_due(now, settings.claim_limit, LEASE).await?;
     let is_full = due.len() == settings.claim_limit as usize;
-    let mut saved = stream::iter(due)
-        .map(|due| save(store, settings, due, now))
-        .buffer_unordered(CONCURRENCY);
     let mut claimed = Claimed::default();
-    while let Some(saved) = saved.next().await {
-        let (is_made, missed) = saved?;
-        claimed.made += u64::from(is_made);
+    let due = pass_closed(store, due, now).await?;
+    for due in &due {
+        let missed = due::slots_missed(&due.target, due.known.run, due.slot, now);
+        metrics::counter!("portwatch_slot_missed_total").increment(missed);
         claimed.late += u64::from(missed > 0);
     }
     if claimed.late > 0 {
+        metrics::counter!("portwatch_slot_late_total").increment(claimed.late);
         tracing::warn!(
             targets = claimed.late,
             "scans are late: the last ones took longer than the interval, or nothing was scheduling or scanning"
         );
     }
+    // Those without names do not wait for the others' name servers.
+    let (named, plain): (Vec<_>, Vec<_>) = due
+        .into_iter()
+        .partition(|due| due.target.names().next().is_some());
+    let plain = plain.into_iter().map(|due| (due, resolve::Found::new()));
+    claimed.made += save(store, plain, now).await?;
+    let mut resolved = stream::iter(named)
+        .map(async |due| {
+            let found = resolve::names(&due.target, settings.resolve_timeout).await;
+            (due, found)
+        })
+        .buffer_unordered(RESOLVED_AT_ONCE)
+        .ready_chunks(RESOLVED_AT_ONCE);
+    while let Some(ready) = resolved.next().await {
+        claimed.made += save(store, ready.into_iter(), now).await?;
+    }
     if !is_full {
-        let next = store.next_due().await?;
-        let until = next.map_or(LONGEST_PAUSE, |next| {
-            Duration::try_from(next.duration_since(now)).unwrap_or_default()
-        });
-        claimed.pause = until.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        claimed.pause = pause(store, now).await?;
     }
     Ok(claimed)
 }
 
-/// Saves the run of a target; returns whether there was one to make, and how many slots had passed unused.
-async fn save(
+/// Moves on those whose slot had come before a window closed, and gives the others.
+async fn pass_closed(
     store: &Store,
-    settings: &Settings,
-    due: DueTarget,
+    due: Vec<DueTarget>,
     now: Timestamp,
-) -> Result<(bool, u64), ClaimError> {
-    let DueTarget {
-        target,
-        slot,
-        run,
-        open,
-    } = due;
-    let timeout = Duration::try_from(settings.resolve_timeout).unwrap_or_default();
-    let (resolved, failed) = resolve::names(&target, timeout).await;
-    for error in failed {
-        metrics::counter!("portwatch_target_unresolved_total").increment(1);
-        tracing::warn!(target = target.name, %error, "a name could not be resolved and is left out of this scan");
-    }
-    let plan = Run {
-        number: run,
-        now,
-        priority: Priority::Normal,
-    };
-    let jobs = cut::jobs(&target, plan, &Known { resolved, open });
-    let missed = due::slots_missed(&target, run, slot, now);
-    metrics::counter!("portwatch_slot_missed_total").increment(missed);
-    let new = NewRun {
-        target: target.id,
-        slot,
-        run,
-        next_slot: due::next_slot(&target, run, slot, now),
-        now,
-        outbox: jobs.iter().map(message).collect::<Result<_, _>>()?,
-        jobs: jobs
+) -> Result<Vec<DueTarget>, StoreError> {
+    let is_closed = |due: &DueTarget| due.target.schedule.closed_until(now).is_some();
+    let (closed, open): (Vec<_>, Vec<_>) = due.into_iter().partition(is_closed);
+    if !closed.is_empty() {
+        let next = |due: &DueTarget| due::next_slot(&due.target, due.known.run, due.slot, now);
+        let slots = closed
             .iter()
-            .map(|job| JobRow {
-                id: job.id,
-                parts: job.parts(),
-                deadline: job.deadline,
-            })
-            .collect(),
-    };
-    let is_made = store.save_run(new).await?;
-    if is_made {
-        metrics::counter!("portwatch_job_made_total").increment(jobs.len() as u64);
-        tracing::debug!(target = target.name, run, jobs = jobs.len(), "run made");
+            .map(|due| (due.target.id, due.slot, next(due)));
+        store.rebase(now, slots.collect()).await?;
     }
-    Ok((is_made, missed))
+    Ok(open)
 }
 
-fn message(job: &Job) -> Result<OutboxMessage, EncodeError> {
-    let meta = Meta {
-        id: job.id.0,
-        source: "/portwatch/scheduler".to_owned(),
-        time: job.created_at,
-        trace: TraceParent::new(Uuid::new_v4().as_u128(), Uuid::new_v4().as_u64_pair().0),
-    };
-    let route = Route::Job {
-        zone: job.zone.clone(),
-        priority: job.priority,
-    };
-    Ok(OutboxMessage {
-        id: job.id.0,
-        topic: Topic::Job,
-        route: route.to_string(),
-        body: encode(&meta, job)?,
-    })
+async fn save(
+    store: &Store,
+    due: impl Iterator<Item = (DueTarget, resolve::Found)>,
+    now: Timestamp,
+) -> Result<u64, ClaimError> {
+    let mut made = 0;
+    let mut batch = Vec::new();
+    for (due, found) in due {
+        let run = plan::of_slot(due, found, now)?;
+        let hosts: usize = run.jobs.iter().map(|job| job.hosts.len()).sum();
+        if hosts > BIG_RUN {
+            made += save_runs(store, vec![run]).await?;
+        } else {
+            batch.push(run);
+        }
+    }
+    Ok(made + save_runs(store, batch).await?)
+}
+
+/// Saves runs; returns how many there were to save.
+pub(crate) async fn save_runs(store: &Store, runs: Vec<NewRun>) -> Result<u64, StoreError> {
+    if runs.is_empty() {
+        return Ok(0);
+    }
+    let counts: Vec<_> = runs
+        .iter()
+        .map(|run| (run.kind.as_str(), run.jobs.len() as u64))
+        .collect();
+    let saved = store.save_runs(runs).await?;
+    let mut made = 0;
+    for ((kind, jobs), is_saved) in counts.into_iter().zip(saved) {
+        if is_saved {
+            metrics::counter!("portwatch_run_made_total", "kind" => kind).increment(1);
+            metrics::counter!("portwatch_job_made_total").increment(jobs);
+            made += 1;
+        }
+    }
+    tracing::debug!(made, "runs made");
+    Ok(made)
+}
+
+async fn pause(store: &Store, now: Timestamp) -> Result<Duration, StoreError> {
+    let next = store.next_due().await?;
+    let until = next.map_or(LONGEST_PAUSE, |next| {
+        Duration::try_from(next.duration_since(now)).unwrap_or_default()
+    });
+    Ok(until.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
 }

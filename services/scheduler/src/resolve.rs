@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::SignedDuration;
 use portwatch_domain::target::Target;
+use portwatch_domain::target::names::Names;
 
 /// A name that has no address now.
 #[derive(Debug, thiserror::Error)]
@@ -14,21 +16,26 @@ pub(crate) struct Unresolved {
     cause: String,
 }
 
-/// Every name of the target with its addresses, sorted; and those that could not be resolved.
-pub(crate) async fn names(
-    target: &Target,
-    timeout: Duration,
-) -> (Vec<(String, Vec<IpAddr>)>, Vec<Unresolved>) {
+/// The addresses of each name that has any, sorted.
+pub(crate) type Found = Names;
+
+/// Every name of the target with its addresses. Those that could not be resolved are counted, and missing.
+pub(crate) async fn names(target: &Target, timeout: SignedDuration) -> Found {
+    let timeout = Duration::try_from(timeout).unwrap_or_default();
     let answers = join_all(target.names().map(|name| resolve(name.to_owned(), timeout))).await;
-    let mut resolved = Vec::new();
-    let mut failed = Vec::new();
+    let mut found = Found::new();
     for answer in answers {
         match answer {
-            Ok(found) => resolved.push(found),
-            Err(error) => failed.push(error),
+            Ok((name, addresses)) => {
+                found.insert(name, addresses);
+            }
+            Err(error) => {
+                metrics::counter!("portwatch_target_unresolved_total").increment(1);
+                tracing::warn!(target = target.name, %error, "a name could not be resolved: the addresses that it last had are scanned, if any");
+            }
         }
     }
-    (resolved, failed)
+    found
 }
 
 async fn resolve(name: String, timeout: Duration) -> Result<(String, Vec<IpAddr>), Unresolved> {
