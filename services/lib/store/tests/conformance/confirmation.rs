@@ -142,6 +142,32 @@ async fn a_scan_that_finds_what_is_known_writes_no_port() {
     .await;
 }
 
+/// The last 20 verdicts stand with the port, so one that changed is written until its change is past.
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run ./tests/run"]
+async fn a_port_that_changed_is_written_until_it_was_steady_for_twenty_scans() {
+    on_empty_postgres(async |url| {
+        let settings = PostgresSettings::new(&url, 2);
+        postgres::migrate(&settings).await.unwrap();
+        let store = postgres::connect(&settings).await.unwrap();
+        let beside = client(&url).await;
+        let target = target("a");
+        sync(&store, std::slice::from_ref(&target)).await;
+        apply(&store, &target, 1, vec![report(ip(1), "22,80")]).await;
+        apply(&store, &target, 2, vec![report(ip(1), "22")]).await;
+        let mut before = written_by(&beside).await;
+        let steady = before[0].clone();
+        for run in 3..=25 {
+            apply(&store, &target, run, vec![report(ip(1), "22")]).await;
+            let after = written_by(&beside).await;
+            assert_eq!(after[0], steady, "port 22 did not change");
+            assert_eq!(after[1] != before[1], run <= 22, "port 80, run {run}");
+            before = after;
+        }
+    })
+    .await;
+}
+
 /// What was last seen according to the rows of ports alone, as before there was anything else, counts;
 /// so does a row that a program of that time writes later.
 const AS_BEFORE: &str = "UPDATE hosts SET confirmed_at = NULL, left_behind = ''";
