@@ -3,10 +3,12 @@
 
 mod consumers;
 mod letters;
+mod progress;
 pub(crate) mod rig;
 
 pub(crate) use consumers::*;
 pub(crate) use letters::*;
+pub(crate) use progress::*;
 pub(crate) use rig::Rig;
 
 /// Calls a macro with the name of each case.
@@ -29,6 +31,7 @@ macro_rules! for_each_case {
         $test!(shutdown_waits_for_handlers);
         $test!(shutdown_hands_back_after_the_grace);
         $test!(two_consumers_share_without_duplicates);
+        $test!(progress_waits_for_nobody_and_is_dropped_when_it_fails);
     };
 }
 pub(crate) use for_each_case;

@@ -38,6 +38,22 @@ async fn a_full_queue_refuses() {
 }
 
 #[tokio::test]
+async fn a_full_queue_of_progress_drops_its_oldest() {
+    let bus = InProcess::new(1, RetryDelays::default());
+    for n in 0..10_003 {
+        bus.publish(&Route::Progress, Uuid::from_u128(n), Vec::new())
+            .await
+            .unwrap();
+    }
+    let mut subscription = bus.subscribe(&[Route::Progress], 1).await.unwrap();
+    for n in 3..10_003 {
+        let delivery = subscription.next().await.unwrap();
+        assert_eq!(delivery.id, Some(Uuid::from_u128(n)));
+        delivery.ack().await;
+    }
+}
+
+#[tokio::test]
 async fn only_the_latest_dead_are_kept() {
     let bus = InProcess::new(1, RetryDelays::default());
     let nowhere = Route::Snapshot { shard: 1 };
