@@ -1,5 +1,5 @@
-//! Consumes jobs. Publishes snapshots. Guarantees that no verdict is told that was not proven: what is not
-//! conclusive is not covered, no packet goes to what is excluded, and no rate is exceeded.
+//! Consumes jobs. Publishes snapshots, and how far urgent jobs are. Guarantees that no verdict is told that was
+//! not proven: what is not conclusive is not covered, no packet goes to what is excluded, and no rate is exceeded.
 //!
 //! A job goes through [`Scanner`], which runs the engine (a state machine without sockets or clock) over a wire
 //! on a thread of its own: raw sockets where they are permitted, connections where they are not.
@@ -14,6 +14,7 @@ mod exclude;
 mod meters;
 mod parts;
 pub mod privilege;
+mod progress;
 mod route;
 mod scan;
 mod service;

@@ -9,17 +9,18 @@ use portwatch_domain::job::{Job, JobId};
 use portwatch_domain::snapshot::Snapshot;
 use portwatch_domain::target::TargetId;
 use portwatch_schemas::{EncodeError, Meta, TraceParent, encode};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::detect::Inquiry;
 use crate::meters::{self, Running};
 use crate::parts::{LEVELS_OF_SERVICES, parts, smaller};
+use crate::progress::Teller;
 use crate::{Progress, Scanner};
 
-/// The sender in the envelope of a snapshot.
-const SOURCE: &str = "/portwatch/scanner";
+/// The sender in the envelopes.
+pub(crate) const SOURCE: &str = "/portwatch/scanner";
 /// By then, of each host at most one port is left.
 const MOST_SHRINKING: u32 = 16 + LEVELS_OF_SERVICES;
 
@@ -92,8 +93,10 @@ pub(crate) async fn handle(
     }
     let (id, target, sender) = (job.id, job.target, deps.progress.clone());
     let mut running = Running::new();
+    let (latest, seen) = watch::channel(Progress::default());
     let progress = move |progress| {
         running.count(progress);
+        latest.send_replace(progress);
         // Nobody has to listen.
         let _ = sender.send(JobProgress {
             job: id,
@@ -101,9 +104,15 @@ pub(crate) async fn handle(
             progress,
         });
     };
-    let mut scan = deps
-        .scanner
-        .scan(&job, progress, CancellationToken::new())
+    let teller = Teller {
+        bus: &deps.bus,
+        job: &job,
+        worker,
+        trace: meta.trace,
+    };
+    let scan = deps.scanner.scan(&job, progress, CancellationToken::new());
+    let mut scan = teller
+        .tell_until(scan, seen)
         .await
         .map_err(|error| HandlerError::Retry(format!("job {id} was not scanned: {error}")))?;
     let asked = inquiry.fill(&job, &mut scan, shutdown).await;

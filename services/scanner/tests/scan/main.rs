@@ -6,6 +6,7 @@ mod inquiry;
 mod jobs;
 mod loopback;
 mod namespaces;
+mod progress;
 mod router;
 mod service;
 #[path = "../../src/skipped.rs"]
