@@ -9,6 +9,7 @@ use portwatch_store::{Store, StoreError};
 use tokio::sync::Notify;
 
 use crate::changes;
+use crate::housekeeping::gauge;
 
 /// How many targets are read at once.
 const BATCH: u32 = 500;
@@ -26,6 +27,7 @@ pub(crate) enum WatchError {
 pub(crate) async fn look(store: &Store, wake: &Notify, now: Timestamp) -> Result<(), WatchError> {
     let zones = zones(store, now).await?;
     let targets = targets(store, now).await?;
+    gauge("portwatch_target_overdue", store.overdue_targets().await?);
     if zones + targets > 0 {
         wake.notify_one();
     }

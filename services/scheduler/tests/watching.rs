@@ -125,12 +125,14 @@ async fn a_target_that_is_not_scanned_is_told_once_and_once_more_when_it_is() {
     world.run(2);
     let told = world.news(ChangeKind::TargetOverdue).await;
     assert_eq!(told.subject(), "here");
+    assert_eq!(world.store.overdue_targets().await.unwrap(), 1);
     let job = world.job().await;
     world.answer(&job).await;
     let told = world.news(ChangeKind::TargetScanned).await;
     assert_eq!(told.subject(), "here");
     let late = world.store.lateness(Timestamp::now(), 10).await.unwrap();
     assert_eq!(late, []);
+    assert_eq!(world.store.overdue_targets().await.unwrap(), 0);
     world.end().await;
 }
 

@@ -88,6 +88,9 @@ pub trait Watch: Send + Sync {
     /// scanned since, or are watched no longer.
     async fn lateness(&self, now: Timestamp, limit: u32) -> Result<Vec<Lateness>, StoreError>;
 
+    /// How many targets are marked as overdue.
+    async fn overdue_targets(&self) -> Result<u64, StoreError>;
+
     /// Marks since when a target is overdue, or that it is not, with what is told of it if anything is. `changes` is
     /// how many there were: false, and nothing is saved, if there are more by now.
     async fn mark_target(

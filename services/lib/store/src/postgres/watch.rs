@@ -87,6 +87,16 @@ impl Watch for Postgres {
         })
     }
 
+    async fn overdue_targets(&self) -> Result<u64, StoreError> {
+        transaction!(self, "counting overdue targets", |transaction| {
+            let count = transaction
+                .prepare_cached("SELECT count(*) FROM targets WHERE overdue_since IS NOT NULL")
+                .await?;
+            let found = transaction.query_one(&count, &[]).await?;
+            Ok(number("count", found.try_get(0)?)?)
+        })
+    }
+
     async fn mark_target(
         &self,
         target: TargetId,

@@ -103,6 +103,17 @@ impl Watch for Sqlite {
         .await
     }
 
+    async fn overdue_targets(&self) -> Result<u64, StoreError> {
+        self.transaction("counting overdue targets", |transaction| {
+            rows::count(
+                transaction,
+                "SELECT count(*) FROM targets WHERE overdue_since IS NOT NULL",
+                [],
+            )
+        })
+        .await
+    }
+
     async fn mark_target(
         &self,
         target: TargetId,
