@@ -18,7 +18,8 @@ use portwatch_domain::snapshot::{
 use portwatch_domain::target::{Address, Confirm, Schedule, Switches, Target, TargetId, Zone};
 use portwatch_schemas::{Meta, TraceParent, encode};
 use portwatch_store::history::HistoryFilter;
-use portwatch_store::jobs::{JobRow, NewRun};
+use portwatch_store::jobs::{Cause, JobRow, NewRun};
+use portwatch_store::requests::{RequestKind, RunKind};
 use portwatch_store::{Store, sqlite};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -171,18 +172,27 @@ impl World {
         let now = Timestamp::now();
         let new = NewRun {
             target: self.target.id,
-            slot: Timestamp::from_second(i64::try_from(run).unwrap()).unwrap(),
+            cause: Cause::Slot {
+                slot: Timestamp::from_second(i64::try_from(run).unwrap()).unwrap(),
+                next_slot: now + SignedDuration::from_hours(1),
+                overdue_at: now + SignedDuration::from_hours(4),
+            },
+            kind: RunKind::Slot,
             run,
-            next_slot: now + SignedDuration::from_hours(1),
             now,
             jobs: vec![JobRow {
                 id: job,
                 parts: 1,
                 deadline: now + SignedDuration::from_mins(5),
+                hosts: vec![HOST],
+                ports: self.target.ports.clone(),
             }],
+            names: None,
+            moved: Vec::new(),
+            changes: Vec::new(),
             outbox: Vec::new(),
         };
-        self.store.save_run(new).await.unwrap();
+        self.store.save_runs(vec![new]).await.unwrap();
     }
 
     async fn next(&mut self) -> (ChangeKind, Changes) {
@@ -229,6 +239,19 @@ async fn the_baseline_is_silent_and_each_change_is_told_once() {
     };
     assert_eq!(*service, Some(ssh()), "what listens there is told with it");
     world.snapshot(4, &[80]).await;
+    // Somebody is to look again, at that port only.
+    let lease = SignedDuration::from_secs(1);
+    let asked = world
+        .store
+        .claim_requests(Timestamp::now(), 10, lease)
+        .await
+        .unwrap();
+    let [request] = asked.as_slice() else {
+        panic!("one request: {asked:?}")
+    };
+    assert_eq!(request.kind, RequestKind::Verify);
+    assert_eq!(request.hosts, Some(vec![HOST]));
+    assert_eq!(request.ports, Some("22".parse().unwrap()));
     world.snapshot(5, &[80]).await;
     let (kind, closed) = world.next().await;
     assert_eq!(kind, ChangeKind::PortClosed);

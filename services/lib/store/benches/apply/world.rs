@@ -12,7 +12,8 @@ use portwatch_domain::snapshot::{
 };
 use portwatch_domain::target::{Confirm, Schedule, Switches, Target, TargetId, Zone};
 use portwatch_store::Store;
-use portwatch_store::jobs::{JobRow, NewRun};
+use portwatch_store::jobs::{Cause, JobRow, NewRun};
+use portwatch_store::requests::RunKind;
 use portwatch_store::snapshots::{Applied, Decide, Decided, SnapshotPart};
 use tokio::task::JoinSet;
 
@@ -78,21 +79,31 @@ impl World {
         for target in &self.targets {
             let due = due.iter().find(|due| due.target.id == target.id).unwrap();
             let job = JobRow {
-                id: JobId::derive(target.id, due.run, 0),
+                id: JobId::derive(target.id, due.known.run, 0),
                 parts: u32::from(HOSTS) / 32,
                 deadline: self.now + SignedDuration::from_secs(60),
+                hosts: Vec::new(),
+                ports: target.ports.clone(),
+            };
+            let cause = Cause::Slot {
+                slot: due.slot,
+                next_slot: self.now + INTERVAL,
+                overdue_at: self.now + INTERVAL * 4,
             };
             let run = NewRun {
                 target: target.id,
-                slot: due.slot,
-                run: due.run,
-                next_slot: self.now + INTERVAL,
+                cause,
+                kind: RunKind::Slot,
+                run: due.known.run,
                 now: self.now,
                 jobs: vec![job],
+                names: None,
+                moved: Vec::new(),
+                changes: Vec::new(),
                 outbox: Vec::new(),
             };
-            assert!(self.store.save_run(run).await.unwrap());
-            runs.push(due.run);
+            assert_eq!(self.store.save_runs(vec![run]).await.unwrap(), [true]);
+            runs.push(due.known.run);
         }
         runs
     }

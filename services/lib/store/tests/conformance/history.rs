@@ -8,7 +8,9 @@ use portwatch_store::Store;
 use portwatch_store::history::{HistoryFilter, Scan, Summary};
 use portwatch_store::requests::RunKind;
 
-use crate::samples::{LEASE, apply, at, differ, ip, part, report, run, start, sync, target};
+use crate::samples::{
+    LEASE, apply, at, differ, ip, part, report, run, start, sync, take_run, target,
+};
 use crate::snapshots::one_target;
 
 /// Two targets with a host of the same address each, and one more host.
@@ -91,7 +93,7 @@ pub async fn a_scan_is_finished_with_its_last_job(store: Store) {
     let due = store.claim_due(at(0), 1, LEASE).await.unwrap();
     let two_jobs = run(&due[0], &[1, 2], at(10_000));
     let jobs = two_jobs.jobs.clone();
-    assert!(store.save_run(two_jobs).await.unwrap());
+    assert!(take_run(&store, two_jobs).await);
     let scan = Scan {
         run: 1,
         kind: RunKind::Slot,

@@ -3,12 +3,12 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use portwatch_domain::target::{Switches, Target};
 use portwatch_store::Store;
-use portwatch_store::jobs::{JobCounts, NewRun};
+use portwatch_store::jobs::{DueTarget, JobCounts, NewRun};
 use portwatch_store::outbox::Topic;
 use tokio::task::JoinSet;
 
 use crate::samples::{
-    LEASE, SOURCE, apply, at, differ, ip, part, ports, report, run, start, sync, target,
+    LEASE, SOURCE, apply, at, differ, ip, part, ports, report, run, start, sync, take_run, target,
 };
 
 pub async fn each_slot_is_claimed_once(store: Store) {
@@ -26,8 +26,8 @@ pub async fn each_slot_is_claimed_once(store: Store) {
                     return mine;
                 }
                 for due in claimed {
-                    assert!(store.save_run(run(&due, &[1], at(100))).await.unwrap());
-                    mine.push((due.target.id, due.slot, due.run));
+                    assert!(take_run(&store, run(&due, &[1], at(100))).await);
+                    mine.push((due.target.id, due.slot, due.known.run));
                 }
             }
         });
@@ -35,7 +35,10 @@ pub async fn each_slot_is_claimed_once(store: Store) {
     let all: Vec<_> = claimers.join_all().await.concat();
     assert_eq!(all.len(), TARGETS);
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), TARGETS);
-    assert!(all.iter().all(|&(_, slot, run)| (slot, run) == (at(0), 1)));
+    assert!(
+        all.iter()
+            .all(|&(_, slot, run)| (at(0)..at(5)).contains(&slot) && run == 1)
+    );
     assert_eq!(
         store.outbox_depth(Topic::Job).await.unwrap(),
         TARGETS as u64
@@ -43,6 +46,7 @@ pub async fn each_slot_is_claimed_once(store: Store) {
     let counts = JobCounts {
         out: TARGETS as u64,
         newly_lost: 0,
+        made_again: 0,
     };
     assert_eq!(store.count_jobs(at(5)).await.unwrap(), counts);
 }
@@ -52,7 +56,7 @@ pub async fn a_target_with_a_job_out_is_not_claimed(store: Store) {
     sync(&store, std::slice::from_ref(&target)).await;
     let due = store.claim_due(at(0), 10, LEASE).await.unwrap();
     let first = run(&due[0], &[2, 1], at(1000));
-    assert!(store.save_run(first.clone()).await.unwrap());
+    assert!(take_run(&store, first.clone()).await);
     assert!(
         store
             .claim_due(at(301), 10, LEASE)
@@ -80,10 +84,10 @@ pub async fn a_target_with_a_job_out_is_not_claimed(store: Store) {
             .unwrap();
     }
     let again = store.claim_due(at(301), 10, LEASE).await.unwrap();
-    assert_eq!((again[0].slot, again[0].run), (at(300), 2));
+    assert_eq!((again[0].slot, again[0].known.run), (at(300), 2));
 
     // And when the deadline has passed, whatever is missing.
-    assert!(store.save_run(run(&again[0], &[1], at(900))).await.unwrap());
+    assert!(take_run(&store, run(&again[0], &[1], at(900))).await);
     assert!(
         store
             .claim_due(at(899), 10, LEASE)
@@ -92,15 +96,20 @@ pub async fn a_target_with_a_job_out_is_not_claimed(store: Store) {
             .is_empty()
     );
     let third = store.claim_due(at(900), 10, LEASE).await.unwrap();
-    assert_eq!((third[0].slot, third[0].run), (at(600), 3));
+    assert_eq!((third[0].slot, third[0].known.run), (at(600), 3));
 }
 
 pub async fn a_run_without_jobs_frees_its_target(store: Store) {
     sync(&store, &[target("a")]).await;
     let due = store.claim_due(at(0), 1, LEASE).await.unwrap();
-    assert!(store.save_run(run(&due[0], &[], at(0))).await.unwrap());
+    assert!(take_run(&store, run(&due[0], &[], at(0))).await);
     assert!(store.claim_due(at(299), 1, LEASE).await.unwrap().is_empty());
-    assert_eq!(store.claim_due(at(300), 1, LEASE).await.unwrap()[0].run, 2);
+    assert_eq!(
+        store.claim_due(at(300), 1, LEASE).await.unwrap()[0]
+            .known
+            .run,
+        2
+    );
 }
 
 pub async fn a_claim_ends_with_its_lease(store: Store) {
@@ -110,19 +119,9 @@ pub async fn a_claim_ends_with_its_lease(store: Store) {
     let taken_over = store.claim_due(at(30), 1, LEASE).await.unwrap();
     assert_eq!(taken_over, dead);
 
-    assert!(
-        store
-            .save_run(run(&taken_over[0], &[1], at(100)))
-            .await
-            .unwrap()
-    );
+    assert!(take_run(&store, run(&taken_over[0], &[1], at(100))).await);
     // The first one was only slow.
-    assert!(
-        !store
-            .save_run(run(&dead[0], &[1, 1], at(100)))
-            .await
-            .unwrap()
-    );
+    assert!(!take_run(&store, run(&dead[0], &[1, 1], at(100))).await);
     assert_eq!(store.count_jobs(at(50)).await.unwrap().out, 1);
 }
 
@@ -132,35 +131,30 @@ pub async fn a_run_is_saved_once(store: Store) {
     let mut savers = JoinSet::new();
     for _ in 0..8 {
         let (store, run) = (store.clone(), run(&due[0], &[1], at(100)));
-        savers.spawn(async move { store.save_run(run).await.unwrap() });
+        savers.spawn(async move { take_run(&store, run).await });
     }
     let saved = savers.join_all().await;
     assert_eq!(saved.iter().filter(|&&saved| saved).count(), 1);
     assert_eq!(store.outbox_depth(Topic::Job).await.unwrap(), 1);
 
-    let other_slot = NewRun {
+    let later = DueTarget {
         slot: at(7),
-        ..run(&due[0], &[1], at(100))
+        ..due[0].clone()
     };
-    assert!(
-        !store.save_run(other_slot).await.unwrap(),
-        "the number is taken"
-    );
+    let other_slot = run(&later, &[1], at(100));
+    assert!(!take_run(&store, other_slot).await, "the number is taken");
     let other_number = NewRun {
         run: 2,
         ..run(&due[0], &[1], at(100))
     };
-    assert!(
-        !store.save_run(other_number).await.unwrap(),
-        "the slot is taken"
-    );
+    assert!(!take_run(&store, other_number).await, "the slot is taken");
     assert_eq!(store.count_jobs(at(50)).await.unwrap().out, 1);
 }
 
 pub async fn a_taken_slot_is_passed_over(store: Store) {
     sync(&store, &[target("a")]).await;
     let due = store.claim_due(at(0), 1, LEASE).await.unwrap();
-    assert!(store.save_run(run(&due[0], &[], at(0))).await.unwrap());
+    assert!(take_run(&store, run(&due[0], &[], at(0))).await);
     // The clock was set back, and the target is made due at a time that was a slot before.
     let changed = Target {
         ports: ports("22"),
@@ -168,11 +162,11 @@ pub async fn a_taken_slot_is_passed_over(store: Store) {
     };
     store.sync_targets(SOURCE, &[changed], at(0)).await.unwrap();
     let again = store.claim_due(at(0), 1, LEASE).await.unwrap();
-    assert_eq!((again[0].slot, again[0].run), (at(0), 2));
-    assert!(!store.save_run(run(&again[0], &[1], at(100))).await.unwrap());
+    assert_eq!((again[0].slot, again[0].known.run), (at(0), 2));
+    assert!(!take_run(&store, run(&again[0], &[1], at(100))).await);
     let later = store.claim_due(at(300), 1, LEASE).await.unwrap();
-    assert_eq!((later[0].slot, later[0].run), (at(300), 2));
-    assert!(store.save_run(run(&later[0], &[1], at(400))).await.unwrap());
+    assert_eq!((later[0].slot, later[0].known.run), (at(300), 2));
+    assert!(take_run(&store, run(&later[0], &[1], at(400))).await);
 }
 
 pub async fn a_target_that_was_switched_off_is_left_alone(store: Store) {
@@ -184,7 +178,7 @@ pub async fn a_target_that_was_switched_off_is_left_alone(store: Store) {
         ..target("off")
     };
     sync(&store, &[target("a"), target("b"), off.clone()]).await;
-    let due = store.claim_due(at(0), 10, LEASE).await.unwrap();
+    let due = store.claim_due(at(1), 10, LEASE).await.unwrap();
     let names: BTreeSet<_> = due.iter().map(|due| due.target.name.as_str()).collect();
     assert_eq!(names, ["a", "b"].into());
 
@@ -198,7 +192,7 @@ pub async fn a_target_that_was_switched_off_is_left_alone(store: Store) {
         .await
         .unwrap();
     for due in &due {
-        assert!(!store.save_run(run(due, &[1], at(100))).await.unwrap());
+        assert!(!take_run(&store, run(due, &[1], at(100))).await);
     }
     assert_eq!(store.outbox_depth(Topic::Job).await.unwrap(), 0);
     assert_eq!(store.next_due().await.unwrap(), None);
@@ -212,16 +206,21 @@ pub async fn a_new_schedule_during_a_claim_is_kept(store: Store) {
         ..target("a")
     };
     store.sync_targets(SOURCE, &[changed], at(2)).await.unwrap();
-    assert!(store.save_run(run(&due[0], &[], at(0))).await.unwrap());
+    assert!(take_run(&store, run(&due[0], &[], at(0))).await);
     assert_eq!(store.next_due().await.unwrap(), Some(at(2)));
 }
 
 pub async fn a_job_is_lost_once(store: Store) {
     let target = target("a");
     sync(&store, &[target.clone(), crate::samples::target("b")]).await;
-    let (_, job) = start(&store, at(0), 1, at(100)).await;
-    start(&store, at(0), 1, at(200)).await;
-    let counts = |out, newly_lost| JobCounts { out, newly_lost };
+    let (_, job) = start(&store, at(1), 1, at(100)).await;
+    start(&store, at(1), 1, at(200)).await;
+    // Each is made again once.
+    let counts = |out, newly_lost| JobCounts {
+        out,
+        newly_lost,
+        made_again: newly_lost,
+    };
     assert_eq!(store.count_jobs(at(99)).await.unwrap(), counts(2, 0));
     assert_eq!(store.count_jobs(at(100)).await.unwrap(), counts(1, 1));
     assert_eq!(store.count_jobs(at(100)).await.unwrap(), counts(1, 0));
@@ -267,7 +266,7 @@ pub async fn a_claim_brings_the_open_ports(store: Store) {
         .await
         .unwrap();
     assert_eq!(
-        due[0].open,
+        due[0].known.open,
         [(ip(1), ports("80")), (ip(3), ports("443"))].into()
     );
 }

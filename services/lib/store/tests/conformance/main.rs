@@ -15,12 +15,14 @@ mod postgres_server;
 mod prune;
 mod records;
 mod relay;
+mod requests;
 mod samples;
 mod snapshots;
 mod snapshots_at_once;
 mod sqlite_file;
 mod targets;
 mod upgrade;
+mod watch;
 
 /// Makes a test of each function for each database.
 macro_rules! on_both {
@@ -65,6 +67,25 @@ on_both! {
         a_job_is_lost_once,
         a_claim_brings_the_open_ports,
         a_part_that_is_no_part_of_the_job_does_not_finish_it;
+    requests:
+        a_request_is_claimed_once_and_leads_to_a_run,
+        a_verification_does_not_hold_the_next_slot,
+        a_refused_run_can_be_claimed_again_at_once,
+        requests_of_targets_that_are_not_watched_wait,
+        a_request_says_how_far_it_is,
+        a_lost_job_is_made_again_once,
+        a_lost_verification_is_not_made_again,
+        hosts_that_a_discovery_found_are_asked_for,
+        a_discovery_that_finds_nobody_ends_the_slot;
+    watch:
+        a_zone_shows_whether_anybody_works_for_it,
+        in_an_unattended_zone_nothing_is_made_again,
+        a_target_that_is_not_scanned_is_overdue_once,
+        a_marked_target_that_is_no_longer_watched_is_shown,
+        targets_that_stand_ahead_of_the_clock_are_brought_forward,
+        what_names_resolve_to_is_kept_and_state_can_follow,
+        state_does_not_move_onto_a_known_address,
+        targets_are_listed_with_what_is_known_of_them;
     snapshots:
         a_part_is_applied_once,
         a_part_of_an_unknown_target_is_dropped,

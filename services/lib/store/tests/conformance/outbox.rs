@@ -6,7 +6,7 @@ use portwatch_store::outbox::{OutboxMessage, Topic};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::samples::{LEASE, at, message, run, target};
+use crate::samples::{LEASE, at, message, run, take_run, target};
 
 /// Saves messages, due at `seconds`, in runs of a target of its own.
 pub async fn save(store: &Store, seconds: i64, messages: Vec<OutboxMessage>) {
@@ -22,7 +22,7 @@ pub async fn save(store: &Store, seconds: i64, messages: Vec<OutboxMessage>) {
         outbox: messages,
         ..run(&due[0], &[], at(0))
     };
-    assert!(store.save_run(run).await.unwrap());
+    assert!(take_run(&store, run).await);
 }
 
 fn some(topic: Topic, count: u128) -> Vec<OutboxMessage> {

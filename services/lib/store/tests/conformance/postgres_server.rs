@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
 use crate::databases::{client, on_empty_postgres};
-use crate::samples::{LEASE, at, run, sync, target};
+use crate::samples::{LEASE, at, run, sync, take_run, target};
 
 /// A store with tables whose calls may take half a second, and a connection beside it.
 async fn impatient(url: &str, pool: usize) -> (Store, Client) {
@@ -93,7 +93,7 @@ async fn a_killed_connection_is_replaced() {
             .unwrap();
         let waiting = tokio::spawn({
             let (store, run) = (store.clone(), run(&due[0], &[1], at(100)));
-            async move { store.save_run(run).await }
+            async move { store.save_runs(vec![run]).await }
         });
         let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
              WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -106,8 +106,8 @@ async fn a_killed_connection_is_replaced() {
         let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
              WHERE datname = current_database() AND pid <> pg_backend_pid()";
         beside.execute(kill, &[]).await.unwrap();
-        assert!(store.save_run(run(&due[0], &[1], at(100))).await.unwrap());
-        assert!(!store.save_run(run(&due[0], &[1], at(100))).await.unwrap());
+        assert!(take_run(&store, run(&due[0], &[1], at(100))).await);
+        assert!(!take_run(&store, run(&due[0], &[1], at(100))).await);
     })
     .await;
 }
@@ -125,14 +125,14 @@ async fn a_call_ends_when_the_server_says_nothing() {
             .unwrap();
         let began = Instant::now();
         assert!(is_unavailable(
-            store.save_run(run(&due[0], &[1], at(100))).await
+            store.save_runs(vec![run(&due[0], &[1], at(100))]).await
         ));
         assert!(began.elapsed() < Duration::from_secs(3));
         // The only place in the pool is free again, although the server still waits.
         assert_eq!(store.targets().await.unwrap().len(), 1);
         beside.batch_execute("ROLLBACK").await.unwrap();
         // What was begun then may still have happened, but not twice.
-        store.save_run(run(&due[0], &[1], at(100))).await.unwrap();
+        take_run(&store, run(&due[0], &[1], at(100))).await;
         assert_eq!(store.count_jobs(at(1)).await.unwrap().out, 1);
     })
     .await;

@@ -80,7 +80,7 @@ pub async fn what_is_old_and_ended_goes(store: Store) {
     assert_eq!(store.hosts(target.id).await.unwrap()[0].runs.newest(), 2);
     // A number that was taken stays taken.
     let due = store.claim_due(at(10_000), 1, LEASE).await.unwrap();
-    assert_eq!(due[0].run, 4);
+    assert_eq!(due[0].known.run, 4);
 }
 
 /// History of days 1 to 9, one transition a day, of three groups.

@@ -15,8 +15,9 @@ use portwatch_domain::snapshot::{
 };
 use portwatch_domain::target::{Confirm, Schedule, Switches, Target, TargetId, Zone};
 use portwatch_store::Store;
-use portwatch_store::jobs::{DueTarget, JobRow, NewRun};
+use portwatch_store::jobs::{Cause, DueTarget, JobRow, NewRun};
 use portwatch_store::outbox::{OutboxMessage, Topic};
+use portwatch_store::requests::{DueRequest, RequestKind, RunKind};
 use portwatch_store::snapshots::{Applied, Decide, Decided, SnapshotPart};
 use uuid::Uuid;
 
@@ -65,22 +66,75 @@ pub async fn sync(store: &Store, targets: &[Target]) {
 
 /// A run of a claimed target with one job for each number of parts; due again 300 s after its slot.
 pub fn run(due: &DueTarget, parts: &[u32], deadline: Timestamp) -> NewRun {
-    let jobs = (0..).zip(parts).map(|(index, &parts)| JobRow {
-        id: JobId::derive(due.target.id, due.run, index),
+    let cause = Cause::Slot {
+        slot: due.slot,
+        next_slot: due.slot + SignedDuration::from_secs(300),
+        overdue_at: due.slot + SignedDuration::from_secs(1000),
+    };
+    let (target, number) = (due.target.id, due.known.run);
+    run_of(
+        target,
+        number,
+        cause,
+        RunKind::Slot,
         parts,
         deadline,
+        due.slot,
+    )
+}
+
+/// A run that a request leads to, with one job for each number of parts.
+pub fn run_of_request(
+    due: &DueRequest,
+    parts: &[u32],
+    deadline: Timestamp,
+    now: Timestamp,
+) -> NewRun {
+    let kind = match due.kind {
+        RequestKind::Verify => RunKind::Verify,
+        RequestKind::Now => RunKind::Now,
+        RequestKind::Redo => RunKind::Redo,
+        RequestKind::Discovered => RunKind::Discovered,
+    };
+    let (target, number, cause) = (due.target.id, due.known.run, Cause::Request(due.id));
+    run_of(target, number, cause, kind, parts, deadline, now)
+}
+
+fn run_of(
+    target: TargetId,
+    number: u64,
+    cause: Cause,
+    kind: RunKind,
+    parts: &[u32],
+    deadline: Timestamp,
+    now: Timestamp,
+) -> NewRun {
+    let jobs = (0..).zip(parts).map(|(index, &parts)| JobRow {
+        id: JobId::derive(target, number, index),
+        parts,
+        deadline,
+        hosts: vec![ip(u16::try_from(index).unwrap() + 1)],
+        ports: ports("22,80"),
     });
     let jobs: Vec<_> = jobs.collect();
     let outbox = jobs.iter().map(|job| message(Topic::Job, job.id.0));
     NewRun {
-        target: due.target.id,
-        slot: due.slot,
-        run: due.run,
-        next_slot: due.slot + SignedDuration::from_secs(300),
-        now: due.slot,
+        target,
+        cause,
+        kind,
+        run: number,
+        now,
+        names: None,
+        moved: Vec::new(),
+        changes: Vec::new(),
         outbox: outbox.collect(),
         jobs,
     }
+}
+
+/// Saves one run; whether it was.
+pub async fn take_run(store: &Store, run: NewRun) -> bool {
+    store.save_runs(vec![run]).await.unwrap()[0]
 }
 
 pub fn message(topic: Topic, id: Uuid) -> OutboxMessage {
@@ -228,6 +282,6 @@ pub async fn start(store: &Store, now: Timestamp, parts: u32, deadline: Timestam
     };
     let run = run(due, &[parts], deadline);
     let job = run.jobs[0].id;
-    assert!(store.save_run(run).await.unwrap());
-    (due.run, job)
+    assert!(take_run(store, run).await);
+    (due.known.run, job)
 }

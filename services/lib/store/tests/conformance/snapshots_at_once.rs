@@ -65,7 +65,12 @@ pub async fn the_parts_of_one_target_are_all_applied(store: Store) {
     );
     // The last part, whichever it was, has finished the job.
     assert_eq!(store.count_jobs(at(2)).await.unwrap().out, 0);
-    assert_eq!(store.claim_due(at(300), 1, LEASE).await.unwrap()[0].run, 2);
+    assert_eq!(
+        store.claim_due(at(300), 1, LEASE).await.unwrap()[0]
+            .known
+            .run,
+        2
+    );
 }
 
 pub async fn runs_in_any_order_end_in_the_newest(store: Store) {

@@ -4,7 +4,7 @@ use portwatch_store::Store;
 use portwatch_store::history::HistoryFilter;
 use portwatch_store::targets::Synced;
 
-use crate::samples::{LEASE, SOURCE, apply, at, ip, ports, report, sync, target};
+use crate::samples::{LEASE, SOURCE, apply, at, ip, ports, report, sync, take_run, target};
 
 fn everything() -> Target {
     Target {
@@ -109,12 +109,7 @@ pub async fn a_sync_touches_no_other_source(store: Store) {
 pub async fn only_a_new_schedule_makes_a_target_due(store: Store) {
     sync(&store, &[target("a")]).await;
     let due = store.claim_due(at(0), 1, LEASE).await.unwrap();
-    assert!(
-        store
-            .save_run(crate::samples::run(&due[0], &[], at(0)))
-            .await
-            .unwrap()
-    );
+    assert!(take_run(&store, crate::samples::run(&due[0], &[], at(0))).await);
     assert_eq!(store.next_due().await.unwrap(), Some(at(300)));
 
     let same_slot = Target {
