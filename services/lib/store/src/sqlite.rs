@@ -25,7 +25,7 @@ use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-pub use open::open;
+pub use open::{open, open_beside};
 
 use crate::columns::Unreadable;
 use crate::{Database, PruneBefore, Pruned, StoreError};
@@ -33,8 +33,9 @@ use crate::{Database, PruneBefore, Pruned, StoreError};
 /// An open data file.
 struct Sqlite {
     connection: Arc<Mutex<Connection>>,
-    /// Held as long as the file is open; the operating system gives it back when a process dies.
-    _lock: File,
+    /// Held as long as the file is open; the operating system gives it back when a process dies. `None` beside the
+    /// process that has it.
+    _lock: Option<File>,
 }
 
 /// Why a transaction was rolled back.

@@ -29,23 +29,37 @@ words!(
 );
 
 impl Severity {
-    /// How much a transition matters, whatever is expected.
+    /// How much a transition matters, by whether it was expected. The baseline is as it is.
     pub const fn of(transition: &Transition) -> Self {
         match transition {
-            Transition::Port { .. }
-            | Transition::PortFlapping { begins: false, .. }
-            | Transition::HostFlapping { begins: false, .. }
-            | Transition::Host {
-                after: HostState::Up,
-                suspect: false,
+            Transition::Port {
+                before,
+                after,
+                expected,
+                ..
+            } => match (before, after) {
+                (PortState::Unknown, _) => Self::Info,
+                _ if *expected => Self::Info,
+                (_, PortState::Open) => Self::High,
+                (PortState::Open, _) => Self::Medium,
+                _ => Self::Info,
+            },
+            Transition::Host { suspect: true, .. }
+            | Transition::PortFlapping { begins: true, .. }
+            | Transition::HostFlapping { begins: true, .. } => Self::Medium,
+            Transition::Host {
+                before: HostState::Unknown,
                 ..
             }
+            | Transition::Host {
+                after: HostState::Up,
+                ..
+            }
+            | Transition::PortFlapping { .. }
+            | Transition::HostFlapping { .. }
             | Transition::Overdue { begins: false, .. }
             | Transition::Unattended { begins: false } => Self::Info,
             Transition::Service { .. } | Transition::Address { .. } => Self::Low,
-            Transition::PortFlapping { .. }
-            | Transition::HostFlapping { .. }
-            | Transition::Host { suspect: true, .. } => Self::Medium,
             Transition::Host { .. }
             | Transition::Overdue { .. }
             | Transition::Unattended { .. } => Self::High,
@@ -83,47 +97,29 @@ impl<'a> Policy<'a> {
 
     /// How the host differs from what is expected.
     pub(super) fn findings(&self, target: &Target, host: &HostRecord) -> Findings {
-        let Some(expected) = self.expected else {
-            return Findings::default();
-        };
-        let open = host.open().intersection(&target.ports);
-        let unexpected = open.difference(expected).difference(self.allowed);
-        let missing = if host.state == HostState::Up {
-            let judged = expected.intersection(&host.baseline);
-            judged.difference(&open).len()
-        } else {
-            // A host that is down is one finding, and it has been told.
-            0
-        };
-        let count = |ports: usize| u32::try_from(ports).unwrap_or(u32::MAX);
+        let count = |ports: PortSet| u32::try_from(ports.len()).unwrap_or(u32::MAX);
         Findings {
-            unexpected_open: count(unexpected.len()),
-            expected_closed: count(missing),
+            unexpected_open: count(self.unexpected_open(target, host)),
+            expected_closed: count(self.expected_closed(target, host)),
         }
     }
 
-    /// How much a transition matters. The baseline is as it is.
-    pub(super) fn severity(&self, transition: &Transition) -> Severity {
-        match transition {
-            Transition::Port {
-                before: PortState::Unknown,
-                ..
+    fn unexpected_open(&self, target: &Target, host: &HostRecord) -> PortSet {
+        let Some(expected) = self.expected else {
+            return PortSet::empty();
+        };
+        let open = host.open().intersection(&target.ports);
+        open.difference(expected).difference(self.allowed)
+    }
+
+    fn expected_closed(&self, target: &Target, host: &HostRecord) -> PortSet {
+        match self.expected {
+            Some(expected) if host.state == HostState::Up => {
+                let open = host.open().intersection(&target.ports);
+                expected.intersection(&host.baseline).difference(&open)
             }
-            | Transition::Host {
-                before: HostState::Unknown,
-                suspect: false,
-                ..
-            } => Severity::Info,
-            Transition::Port { expected: true, .. } => Severity::Info,
-            Transition::Port {
-                after: PortState::Open,
-                ..
-            } => Severity::High,
-            Transition::Port {
-                before: PortState::Open,
-                ..
-            } => Severity::Medium,
-            _ => Severity::of(transition),
+            // A host that is down is one finding, and it has been told.
+            _ => PortSet::empty(),
         }
     }
 }
@@ -132,5 +128,15 @@ impl HostRecord {
     /// How the host differs from what is expected of it: what was approved for it, or else what the target says.
     pub fn findings_by(&self, target: &Target) -> Findings {
         Policy::of(target, self.approved.as_ref()).findings(target, self)
+    }
+
+    /// The ports that are open and should not be; none if nobody has said what should.
+    pub fn unexpected_open(&self, target: &Target) -> PortSet {
+        Policy::of(target, self.approved.as_ref()).unexpected_open(target, self)
+    }
+
+    /// The ports that should be open and are not; none while the host is not up.
+    pub fn expected_closed(&self, target: &Target) -> PortSet {
+        Policy::of(target, self.approved.as_ref()).expected_closed(target, self)
     }
 }

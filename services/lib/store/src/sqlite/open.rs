@@ -1,4 +1,5 @@
-//! Opens a data file: alone, brought up to date, and with settings that keep what was committed.
+//! Opens a data file: alone and brought up to date, or beside the process that does; always with settings that keep
+//! what was committed.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::Mutex;
 
 use super::{Problem, Sqlite};
@@ -33,8 +34,33 @@ pub fn open(path: &Path) -> Result<Store, StoreError> {
     end_leases(&connection).map_err(|error| Problem::from(error).because(OPENING))?;
     Ok(Arc::new(Sqlite {
         connection: Arc::new(Mutex::new(connection)),
-        _lock: lock,
+        _lock: Some(lock),
     }))
+}
+
+/// Opens the data file at `path` beside the process that has it open, if any: takes no lock, and changes neither the
+/// tables nor what is leased. For commands that read or ask, one transaction at a time. Blocks for the time that
+/// this takes.
+///
+/// Fails if the file is not there, or if its tables are not those that this program was built for.
+pub fn open_beside(path: &Path) -> Result<Store, StoreError> {
+    // SQLite says no more than that it is unable to open the file.
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .map_err(|error| failed(path, &error))?;
+    let connection = connect(path).map_err(|error| Problem::from(error).because(OPENING))?;
+    let found = schema_version(&connection).map_err(|problem| problem.because(OPENING))?;
+    let needed = needed_version();
+    match found {
+        _ if found < needed => Err(StoreError::OldSchema { found, needed }),
+        _ if found > needed => Err(StoreError::NewSchema { found, needed }),
+        _ => Ok(Arc::new(Sqlite {
+            connection: Arc::new(Mutex::new(connection)),
+            _lock: None,
+        })),
+    }
 }
 
 /// Takes the lock on a file beside the data file. SQLite's own locks would let a second process in
@@ -74,7 +100,8 @@ fn failed(path: &Path, error: &io::Error) -> StoreError {
 }
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
