@@ -1,9 +1,17 @@
 //! The subcommands, one file each.
 
+pub mod approve;
+pub mod check;
 pub mod dead;
+pub mod diff;
 pub mod doctor;
 pub mod healthcheck;
+pub mod history;
 pub mod migrate;
+pub mod ports;
 pub mod role;
 pub mod scan;
+pub mod scan_now;
+pub mod scans;
+pub mod targets;
 pub mod up;

@@ -1,16 +1,21 @@
 //! The `portwatch` command. Each subcommand is one file in `commands/` and one line in [`Command`].
 
 mod commands;
+mod listing;
 mod printable;
 mod sandbox;
 mod settings;
+mod state;
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use commands::role::Role;
-use commands::{dead, doctor, healthcheck, migrate, role, scan, up};
+use commands::{
+    approve, check, dead, diff, doctor, healthcheck, history, migrate, ports, role, scan, scan_now,
+    scans, targets, up,
+};
 
 /// Exit code of anything that went wrong.
 const FAILED: u8 = 2;
@@ -39,6 +44,14 @@ struct Arguments {
 enum Command {
     Up(up::Arguments),
     Scan(scan::Arguments),
+    Targets(targets::Arguments),
+    Ports(ports::Arguments),
+    Check(check::Arguments),
+    History(history::Arguments),
+    Scans(scans::Arguments),
+    Diff(diff::Arguments),
+    Approve(approve::Arguments),
+    ScanNow(scan_now::Arguments),
     /// Run the scheduler: decides when each target is due
     ///
     /// It makes the targets of the settings file the ones that are watched, and publishes a job for
@@ -80,6 +93,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(arguments) => finish(up::run(up::prepare(arguments)?)),
         Command::Scan(arguments) => finish(scan::run(scan::prepare(arguments)?)),
+        Command::Targets(arguments) => finish(targets::run(arguments)),
+        Command::Ports(arguments) => finish(ports::run(arguments)),
+        Command::Check(arguments) => finish(check::run(arguments)),
+        Command::History(arguments) => finish(history::run(arguments)),
+        Command::Scans(arguments) => finish(scans::run(arguments)),
+        Command::Diff(arguments) => finish(diff::run(arguments)),
+        Command::Approve(arguments) => finish(approve::run(arguments)),
+        Command::ScanNow(arguments) => finish(scan_now::run(arguments)),
         Command::Scheduler(arguments) => serve(Role::Scheduler, &arguments),
         Command::Scanner(arguments) => serve(Role::Scanner, &arguments),
         Command::Differ(arguments) => serve(Role::Differ, &arguments),

@@ -1,6 +1,6 @@
 //! `portwatch up`: every service in one process, on SQLite and the in-process bus.
 
-mod data_dir;
+pub mod data_dir;
 mod printer;
 
 use std::net::SocketAddr;
@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sandbox;
 use crate::settings::{ConfigArgument, Settings};
+use crate::state::DATA_FILE;
 use printer::Printer;
 
 /// How long a scan may go on after Ctrl-C: what it had not told is scanned again at the next start.
@@ -134,7 +135,7 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
     }
     let channels = channels(&settings, &printer)?;
     let shutdown = shutdown::on_signal().context("listening for signals")?;
-    let store = sqlite::open(&directory.join("portwatch.db"))?;
+    let store = sqlite::open(&directory.join(DATA_FILE))?;
     let bus = in_process::new(settings.broker.snapshot_shards);
 
     let end = CancellationToken::new();

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use portwatch_notifier::channels::webhook::signature::new_secret;
 
 /// Where state is kept if nobody says: `$XDG_DATA_HOME/portwatch`, or `~/.local/share/portwatch`.
-fn default_path() -> Option<PathBuf> {
+pub fn default_path() -> Option<PathBuf> {
     let folder = |name| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())

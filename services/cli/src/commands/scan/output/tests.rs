@@ -12,7 +12,7 @@ use portwatch_domain::snapshot::service::{
     Certificate, Http, NameSource, SafeText, ServiceName, Tls,
 };
 use portwatch_domain::snapshot::{Answer, Evidence, HostReport, PortVerdict, Service};
-use portwatch_domain::target::{Switches, Target, TargetId, Zone};
+use portwatch_domain::target::{Confirm, Schedule, Switches, Target, TargetId, Zone};
 use portwatch_scanner::Rejected;
 
 use super::*;
@@ -34,6 +34,7 @@ fn job() -> Job {
         id: TargetId::derive("tests", "output"),
         name: "output".to_owned(),
         group: "default".to_owned(),
+        tags: Vec::new(),
         zone: Zone::default(),
         addresses: ["host.example", "127.0.0.2", "127.0.0.3", "::1"]
             .map(|address| address.parse().unwrap())
@@ -41,7 +42,11 @@ fn job() -> Job {
         exclude: Vec::new(),
         ports: PORTS.parse().unwrap(),
         expected: None,
-        interval: SignedDuration::from_hours(1),
+        allowed: PortSet::empty(),
+        confirm: Confirm::default(),
+        schedule: Schedule::every(SignedDuration::from_hours(1)),
+        discovery: false,
+        follow_names: false,
         rate: 1000,
         switches: Switches::default(),
     };
@@ -57,7 +62,10 @@ fn job() -> Job {
         now: START,
         priority: Priority::High,
     };
-    cut::jobs(&target, run, &known).remove(0)
+    let mut job = cut::jobs(&target, run, &known).remove(0);
+    // Jobs mix their hosts.
+    job.hosts.sort_by_key(|host| host.ip);
+    job
 }
 
 /// What a hostile server would say.
