@@ -10,7 +10,7 @@ mod port;
 use jiff::Timestamp;
 
 use super::severity::Policy;
-use super::{Change, ChangeId, HostRecord, Transition};
+use super::{Change, ChangeId, HostRecord, Severity, Transition};
 use crate::ports::PortSet;
 use crate::snapshot::{HostReport, HostState};
 use crate::target::Target;
@@ -96,15 +96,13 @@ fn to_verify(host: &HostRecord, tells_host: bool, fresh: &PortSet) -> PortSet {
     soft.intersection(fresh)
 }
 
-impl Scan<'_> {
-    /// The change that a transition is.
-    fn change(self, id: ChangeId, transition: Transition, quiet: bool, at: Timestamp) -> Change {
-        Change {
-            id,
-            severity: self.policy.severity(&transition),
-            transition,
-            quiet,
-            at,
-        }
+/// The change that a transition is.
+fn change(id: ChangeId, transition: Transition, quiet: bool, at: Timestamp) -> Change {
+    Change {
+        id,
+        severity: Severity::of(&transition),
+        transition,
+        quiet,
+        at,
     }
 }

@@ -119,7 +119,9 @@ impl Service {
     /// of both has said proves nothing, and banners and titles change by themselves.
     pub fn is_another(&self, before: &Self) -> bool {
         fn differ<T: PartialEq>(before: Option<T>, after: Option<T>) -> bool {
-            before.is_some() && after.is_some() && before != after
+            before
+                .zip(after)
+                .is_some_and(|(before, after)| before != after)
         }
         let server = |service: &Self| {
             let http = service.http.as_ref()?;

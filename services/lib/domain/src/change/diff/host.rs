@@ -1,7 +1,7 @@
 //! The host's own state.
 
 use super::super::{Change, ChangeId, HostRecord, SoftHost, Transition};
-use super::Scan;
+use super::{Scan, change};
 use crate::snapshot::{HostReport, HostState, PortState};
 
 /// Applies what a report says of the host; the report must be conclusive and newer than the last.
@@ -18,15 +18,15 @@ pub(super) fn judge(
         hold(host, report);
     }
     let before = host.soft.map_or(host.state, |soft| soft.state);
-    let changed = before != HostState::Unknown && before != report.state;
-    let turn = host.flapping.take(changed);
+    let is_other = before != HostState::Unknown && before != report.state;
+    let turn = host.flapping.take(is_other);
     transition(scan, host, report, turn, changes);
     if let Some(begins) = turn {
         host.transition += 1;
         let id = ChangeId::of_host(scan.target.id, host.ip, host.transition);
         let state = host.state;
         let flapping = Transition::HostFlapping { begins, state };
-        changes.push(scan.change(id, flapping, false, scan.at));
+        changes.push(change(id, flapping, false, scan.at));
     }
 }
 
@@ -79,7 +79,7 @@ fn transition(
     let id = ChangeId::of_host(scan.target.id, host.ip, host.transition);
     // The transition with which it begins is told as its beginning, and the one with which it ends as its end.
     let quiet = (host.flapping.flaps || turn == Some(false)) && !became_suspect;
-    changes.push(scan.change(id, transition, quiet, since));
+    changes.push(change(id, transition, quiet, since));
 }
 
 /// Whether enough scans have seen the new state; if not, one more has.

@@ -1,7 +1,7 @@
 //! The states of a host's ports.
 
 use super::super::{Change, ChangeId, Flapping, HostRecord, PortRecord, SoftPort, Transition};
-use super::Scan;
+use super::{Scan, change};
 use crate::ports::{Port, PortSet};
 use crate::snapshot::{HostReport, PortState, PortVerdict, Service};
 
@@ -121,10 +121,10 @@ impl Told<'_, '_> {
         let soft = soften(record, verdict, self.scan.at);
         let confirm = self.scan.target.confirm;
         let needed = match (known, record.state, verdict.state) {
-            (false, ..) => 1,
             (true, _, PortState::Open) => confirm.open,
             (true, PortState::Open, _) => confirm.close,
-            (true, ..) => 1,
+            // The baseline, and what was not open and still is not.
+            _ => 1,
         };
         if soft.scans < needed {
             record.soft = Some(soft);
@@ -196,8 +196,7 @@ impl Told<'_, '_> {
         record.transition += 1;
         let target = self.scan.target.id;
         let id = ChangeId::of_port(target, self.ip, self.port, record.transition);
-        self.changes
-            .push(self.scan.change(id, transition, quiet, at));
+        self.changes.push(change(id, transition, quiet, at));
     }
 }
 

@@ -42,6 +42,7 @@ fn open(ports: &str) -> HostReport {
 
 #[test]
 fn new_reopened_closed_and_changed_ports_are_told_apart() {
+    use Difference::{Changed, Closed, New, Reopened};
     let mut watch = Watch::of("1-5");
     let mut kept = Kept::default();
     let serving = |text: &str| {
@@ -71,7 +72,6 @@ fn new_reopened_closed_and_changed_ports_are_told_apart() {
             .map(|found| (found.port.number, found.difference));
         said.collect::<Vec<_>>()
     };
-    use Difference::{Changed, Closed, New, Reopened};
     assert_eq!(between(1, 1), []);
     assert_eq!(between(1, 2), [(3, New)]);
     assert_eq!(between(2, 3), [(3, Closed)]);

@@ -1,5 +1,6 @@
 //! New states that wait for another scan, and states that change too often.
 
+use super::super::Change;
 use super::world::{Watch, at, seen, set, silent};
 use crate::ports::{Port, PortSet};
 use crate::snapshot::{HostReport, HostState, PortState};
@@ -135,7 +136,7 @@ fn a_port_that_flaps_is_told_once_and_when_it_is_steady() {
         };
         let changes = watch.scan(&report);
         history += changes.len();
-        news.extend(changes.into_iter().filter(|change| change.is_news()));
+        news.extend(changes.into_iter().filter(Change::is_news));
     }
     let kinds: Vec<String> = news
         .iter()
