@@ -25,7 +25,7 @@ impl ChangeWire {
         let (before, after) = match transition {
             Transition::Host { before, after, .. } => (before.to_string(), after.to_string()),
             Transition::Port { before, after, .. } => (before.to_string(), after.to_string()),
-            Transition::Service { .. } => pair(PortState::Open),
+            Transition::Service { .. } => pair(&PortState::Open),
             Transition::PortFlapping { state, .. } => pair(state),
             Transition::HostFlapping { state, .. } => pair(state),
             Transition::Address { before, after, .. } => (written(before), written(after)),
@@ -252,7 +252,7 @@ fn missing(name: &str) -> Misfit {
     Misfit::new(name, Problem::Missing)
 }
 
-fn pair(state: impl ToString) -> (String, String) {
+fn pair(state: &impl ToString) -> (String, String) {
     (state.to_string(), state.to_string())
 }
 

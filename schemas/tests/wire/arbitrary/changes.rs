@@ -77,7 +77,7 @@ fn transition_of_host() -> BoxedStrategy<Transition> {
 }
 
 fn transition_of_target() -> BoxedStrategy<Transition> {
-    let ips = || btree_set(ip(), 1..10).prop_map(|ips| Vec::from_iter(ips));
+    let ips = || btree_set(ip(), 1..10).prop_map(Vec::from_iter);
     let address = (host_name(), ips(), ips())
         .prop_filter("other addresses", |(_, before, after)| before != after)
         .prop_map(|(name, before, after)| Transition::Address {

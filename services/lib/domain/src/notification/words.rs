@@ -13,80 +13,82 @@ use crate::snapshot::{Answer, Evidence, HostState, PortState, Service};
 /// One change as a sentence without an end: `192.0.2.7: port 22/tcp (ssh) opened`. `host` is what it is about:
 /// a host, a target or a zone.
 pub fn sentence(host: &str, change: &Change) -> String {
-    match &change.transition {
+    let transition = &change.transition;
+    let what = match transition.port() {
+        Some(port) => of_port(port, transition),
+        None => of_others(transition),
+    };
+    format!("{host}: {what}")
+}
+
+/// What became of a port.
+fn of_port(port: Port, transition: &Transition) -> String {
+    let named = |service| format!("port {}{}", numbered(port), in_brackets(port, service));
+    match transition {
         Transition::Port {
-            port,
             after,
             evidence,
             expected,
             service,
             ..
         } => {
-            let service = in_brackets(*port, service.as_ref());
             let what = match after {
                 PortState::Open => "opened",
                 PortState::Filtered => "is now filtered",
                 PortState::Closed | PortState::Unknown => "closed",
             };
             let note = if *expected { ", as expected" } else { "" };
-            let number = port.number;
-            let protocol = port.protocol;
-            format!(
-                "{host}: port {number}/{protocol}{service} {what}{note} — {}",
-                why(evidence)
-            )
+            let port = named(service.as_ref());
+            format!("{port} {what}{note} — {}", why(evidence))
         }
+        Transition::Service { before, after, .. } => {
+            format!("port {} {}", numbered(port), another(before, after))
+        }
+        Transition::PortFlapping { begins, state, .. } => {
+            format!("{} {}", named(None), flapping(*begins, state))
+        }
+        _ => named(None),
+    }
+}
+
+fn numbered(port: Port) -> String {
+    format!("{}/{}", port.number, port.protocol)
+}
+
+/// What became of a host, a target or a zone.
+fn of_others(transition: &Transition) -> String {
+    match transition {
         Transition::Host { suspect: true, .. } => {
-            format!(
-                "{host}: answers open on every port (SYN proxy or tarpit), its ports are not judged"
-            )
+            "answers open on every port (SYN proxy or tarpit), its ports are not judged".to_owned()
         }
         Transition::Host {
             after: HostState::Up,
             ..
-        } => format!("{host}: host is up again"),
-        Transition::Host { .. } => format!("{host}: host is down"),
-        Transition::Service {
-            port,
-            before,
-            after,
-        } => format!(
-            "{host}: port {}/{} {}",
-            port.number,
-            port.protocol,
-            another(before, after)
-        ),
-        Transition::PortFlapping {
-            port,
-            begins,
-            state,
-        } => format!(
-            "{host}: port {}/{}{} {}",
-            port.number,
-            port.protocol,
-            in_brackets(*port, None),
-            flapping(*begins, state)
-        ),
+        } => "host is up again".to_owned(),
+        Transition::Host { .. } => "host is down".to_owned(),
         Transition::HostFlapping { begins, state } => {
-            format!("{host}: host {}", flapping(*begins, state))
+            format!("host {}", flapping(*begins, state))
         }
         Transition::Address {
             name,
             before,
             after,
         } => format!(
-            "{host}: {name} now resolves to {}, before to {}",
+            "{name} now resolves to {}, before to {}",
             addresses(after),
             addresses(before)
         ),
         Transition::Overdue {
             begins: true,
             scanned_at: Some(at),
-        } => format!("{host}: overdue, not scanned since {at:.0}"),
-        Transition::Overdue { begins: true, .. } => format!("{host}: overdue, never scanned yet"),
-        Transition::Overdue { .. } => format!("{host}: scanned again, no longer overdue"),
-        Transition::Unattended { begins: true } => format!("{host}: no scanner does its jobs"),
-        Transition::Unattended { .. } => format!("{host}: its jobs are done again"),
+        } => format!("overdue, not scanned since {at:.0}"),
+        Transition::Overdue { begins: true, .. } => "overdue, never scanned yet".to_owned(),
+        Transition::Overdue { .. } => "scanned again, no longer overdue".to_owned(),
+        Transition::Unattended { begins: true } => "no scanner does its jobs".to_owned(),
+        Transition::Unattended { .. } => "its jobs are done again".to_owned(),
+        Transition::Port { port, .. }
+        | Transition::Service { port, .. }
+        | Transition::PortFlapping { port, .. } => format!("port {}", numbered(*port)),
     }
 }
 
