@@ -18,8 +18,9 @@ use crate::{plan, resolve};
 /// The longest pause between two looks for targets that are due: another process may have added some.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The shortest, so that a target which cannot be claimed yet is not asked for in a tight loop.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// The shortest: what comes due meanwhile is claimed and saved together, and a target which cannot be claimed yet is
+/// not asked for in a tight loop.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// How long after a failure of the store it is asked again.
 pub(crate) const AFTER_FAILURE: Duration = Duration::from_secs(2);
