@@ -20,6 +20,7 @@
 
 mod address;
 mod carry;
+mod forward;
 mod frame;
 mod judge;
 mod listen;
@@ -28,6 +29,7 @@ mod ports;
 mod random;
 mod scenario;
 mod simulator;
+mod stage;
 mod topology;
 mod trial;
 mod truth;
@@ -36,7 +38,9 @@ mod world;
 
 pub use address::Family;
 pub use carry::{Report, carry};
+pub use forward::forward;
 pub use listen::{end_with_stdin, listen};
 pub use namespace::Privilege;
 pub use scenario::{Link, Scenario, folder};
+pub use stage::{Door, Stage, Switch};
 pub use trial::{run, run_without_exclusions};

@@ -58,8 +58,14 @@ impl Portwatch {
 
     /// Starts it; what it prints on both streams is kept.
     pub fn start<A: AsRef<OsStr>>(arguments: &[A], environment: &[(&str, String)]) -> Self {
-        let mut command = Self::command(arguments, environment);
+        Self::spawn(Self::command(arguments, environment))
+    }
+
+    /// Starts it by a command of the caller's.
+    pub fn spawn(mut command: Command) -> Self {
         let mut child = command
+            .kill_on_drop(true)
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -4,13 +4,14 @@
 //! portwatch-lab hold                                 keeps a namespace alive
 //! portwatch-lab carry SCENARIO tap|tun               the wire, with the simulated hosts
 //! portwatch-lab listen SCENARIO v4|v6 routed|loopback  real listeners
+//! portwatch-lab forward ADDRESS SOCKET               carries connections to a Unix socket
 //! ```
 //! Each says `ready` when it is, and ends when its standard input does.
 
 use std::error::Error;
 use std::path::Path;
 
-use portwatch_tests::lab::{Family, Link, Scenario, carry, end_with_stdin, listen};
+use portwatch_tests::lab::{Family, Link, Scenario, carry, end_with_stdin, forward, listen};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -53,6 +54,12 @@ async fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
             };
             tokio::select! {
                 failed = listen(&scenario, family, link, ready) => failed?,
+                () = end_with_stdin() => {}
+            }
+        }
+        ["forward", address, socket] => {
+            tokio::select! {
+                failed = forward(address.parse()?, Path::new(socket), ready) => failed?,
                 () = end_with_stdin() => {}
             }
         }

@@ -58,7 +58,8 @@ impl World {
         Some(serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told:?}")))
     }
 
-    fn target(&self) -> &Namespace {
+    /// Where the target is.
+    pub fn target(&self) -> &Namespace {
         self.others.first().unwrap_or(&self.scanner)
     }
 
