@@ -1,6 +1,21 @@
-//! The channels: one file each, and one line in [`configured`].
+//! The channels: one file each, and one line in [`KINDS`].
 
+mod alertmanager;
+mod condition;
+mod discord;
+#[cfg(test)]
+mod golden;
+mod googlechat;
+mod http;
+mod look;
+mod mattermost;
+mod ntfy;
+mod pagerduty;
+mod slack;
+mod teams;
+mod telegram;
 pub mod terminal;
+mod text;
 pub mod webhook;
 
 use std::future::Future;
@@ -10,9 +25,13 @@ use jiff::Timestamp;
 use portwatch_domain::notification::Notification;
 use portwatch_domain::notification::retry::Failure;
 use portwatch_schemas::TraceParent;
+use reqwest::Url;
 use uuid::Uuid;
 
-use crate::settings::{InvalidChannel, Settings};
+use crate::settings::{ChannelSettings, InvalidChannel, Settings};
+use http::Plan;
+pub use look::Look;
+use text::Room;
 
 /// What a channel is given to send.
 #[derive(Clone, Debug)]
@@ -94,6 +113,38 @@ impl Channel {
     }
 }
 
+/// A kind of channel: its word, the settings that it has beside `name` and `kind`, and how it speaks.
+struct Kind {
+    word: &'static str,
+    keys: &'static [&'static str],
+    plan: fn(&ChannelSettings) -> Result<Plan, String>,
+}
+
+const fn kind(
+    word: &'static str,
+    keys: &'static [&'static str],
+    plan: fn(&ChannelSettings) -> Result<Plan, String>,
+) -> Kind {
+    Kind { word, keys, plan }
+}
+
+/// Every kind of channel.
+const KINDS: &[Kind] = &[
+    kind("alertmanager", &["url", "token"], alertmanager::plan),
+    kind("discord", &["url"], discord::plan),
+    kind("googlechat", &["url"], googlechat::plan),
+    kind("mattermost", &["url"], mattermost::plan),
+    kind("ntfy", &["url", "token", "to"], ntfy::plan),
+    kind("pagerduty", &["url", "token"], pagerduty::plan),
+    kind("slack", &["url", "token", "to"], slack::plan),
+    kind("teams", &["url"], teams::plan),
+    kind("telegram", &["url", "token", "to"], telegram::plan),
+    kind("webhook", &["url", "secret"], webhook::plan),
+];
+
+/// The longest name of a channel, in characters.
+const LONGEST_NAME: usize = 64;
+
 /// The channels that the settings ask for.
 ///
 /// # Errors
@@ -103,6 +154,67 @@ pub fn configured(settings: &Settings) -> Result<Vec<Channel>, InvalidChannel> {
         .webhook
         .as_ref()
         .filter(|webhook| !webhook.url.is_empty());
-    let channels = [webhook.map(webhook::channel)];
-    channels.into_iter().flatten().collect()
+    let mut channels: Vec<Channel> = webhook
+        .map(webhook::channel)
+        .into_iter()
+        .collect::<Result<_, _>>()?;
+    for (n, settings) in settings.channels.iter().enumerate() {
+        let taken = |channel: &Channel| channel.name() == settings.name;
+        let made = if channels.iter().any(taken) || settings.name == terminal::NAME {
+            Err("name: another channel has it".to_owned())
+        } else {
+            named(settings)
+        };
+        let channel = made.map_err(|cause| InvalidChannel {
+            name: place(n, &settings.name),
+            cause,
+        })?;
+        channels.push(channel);
+    }
+    Ok(channels)
+}
+
+/// What an error calls the `n`th channel.
+fn place(n: usize, name: &str) -> String {
+    if name.is_empty() {
+        format!("channels.{n}")
+    } else {
+        format!("channels.{}", Room::plain(LONGEST_NAME).line(name))
+    }
+}
+
+fn named(settings: &ChannelSettings) -> Result<Channel, String> {
+    let name = &settings.name;
+    let of_a_name = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.');
+    if name.is_empty() || name.chars().count() > LONGEST_NAME || !name.chars().all(of_a_name) {
+        return Err(format!(
+            "name: up to {LONGEST_NAME} letters, digits, spaces, _ - and . are needed"
+        ));
+    }
+    let kind = KINDS.iter().find(|kind| kind.word == settings.kind);
+    let kind = kind.ok_or_else(|| {
+        let words: Vec<_> = KINDS.iter().map(|kind| kind.word).collect();
+        format!("kind: it is one of {}", words.join(", "))
+    })?;
+    let spare = settings.given().find(|key| !kind.keys.contains(key));
+    if let Some(key) = spare {
+        return Err(format!(
+            "{key}: {} has {} and nothing else",
+            kind.word,
+            kind.keys.join(", ")
+        ));
+    }
+    http::channel(name, (kind.plan)(settings)?)
+}
+
+/// An HTTP address.
+fn address(text: &str) -> Result<Url, String> {
+    let url: Url = text
+        .parse()
+        .map_err(|error| format!("url: {error}: write http://… or https://…"))?;
+    if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() {
+        Ok(url)
+    } else {
+        Err("url: it must begin with http:// or https://".to_owned())
+    }
 }

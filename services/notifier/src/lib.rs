@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use channels::Channel;
-pub use settings::{InvalidChannel, Settings, WebhookSettings};
+pub use settings::{ChannelSettings, InvalidChannel, Settings, WebhookSettings};
 
 /// How long messages in hand may take to finish at the end.
 const GRACE: Duration = Duration::from_secs(10);

@@ -13,6 +13,8 @@ pub struct Settings {
     pub attempts_at_once: u16,
     /// The webhook, if there is one.
     pub webhook: Option<WebhookSettings>,
+    /// The named channels.
+    pub channels: Vec<ChannelSettings>,
 }
 
 impl Default for Settings {
@@ -21,6 +23,7 @@ impl Default for Settings {
             concurrency: 8,
             attempts_at_once: 32,
             webhook: None,
+            channels: Vec::new(),
         }
     }
 }
@@ -35,10 +38,51 @@ pub struct WebhookSettings {
     pub secret: Secret,
 }
 
+/// One of `[[notifier.channels]]`. Which of the keys a kind has, it says itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ChannelSettings {
+    /// What it is called: part of the id of what goes to it, so a renamed channel is another channel.
+    pub name: String,
+    /// How it is spoken to: `slack`, `telegram`, …
+    pub kind: String,
+    /// Where to post; of a kind that has one place for all, that place if it is left out. Most receivers know who
+    /// posts by the address alone, so it is as secret as a password.
+    pub url: Secret,
+    /// The token of a bot or an account, or the integration key.
+    pub token: Secret,
+    /// What to sign with.
+    pub secret: Secret,
+    /// The chat, channel or topic there.
+    pub to: String,
+}
+
+impl ChannelSettings {
+    /// The keys that have a value, beside name and kind.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &'static str> {
+        let values = [
+            ("url", self.url.reveal()),
+            ("token", self.token.reveal()),
+            ("secret", self.secret.reveal()),
+            ("to", &self.to),
+        ];
+        let given = values.map(|(key, value)| (!value.is_empty()).then_some(key));
+        given.into_iter().flatten()
+    }
+
+    /// The address, or this one if none is given.
+    pub(crate) fn url_or<'a>(&'a self, usual: &'a str) -> &'a str {
+        match self.url.reveal() {
+            "" => usual,
+            url => url,
+        }
+    }
+}
+
 /// A channel's settings are wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("notifier.{name}.{cause}")]
 pub struct InvalidChannel {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) cause: String,
 }

@@ -171,7 +171,7 @@ async fn serve(
             let channels = portwatch_notifier::channels::configured(&settings.notifier)?;
             if channels.is_empty() {
                 tracing::warn!(
-                    "no channel is set (notifier.webhook.url): changes go to the history and nobody is told"
+                    "no channel is set (notifier.webhook.url or notifier.channels): changes go to the history and nobody is told"
                 );
             }
             let deps = portwatch_notifier::Deps {

@@ -9,7 +9,7 @@ use portwatch_domain::notification::words;
 use super::{Channel, Failed, Sent};
 
 /// The channel's name.
-const NAME: &str = "terminal";
+pub(super) const NAME: &str = "terminal";
 
 /// A channel that hands each line to `print`: the time, then what happened.
 pub fn channel(print: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static) -> Channel {

@@ -54,8 +54,17 @@ pub(super) fn replace<T: DeserializeOwned>(merged: Config) -> Result<Config, Set
 type Found = (Vec<String>, String, String);
 
 fn collect<T: DeserializeOwned>(value: &Value, path: &mut Vec<String>, found: &mut Vec<Found>) {
-    let ValueKind::Table(table) = &value.kind else {
-        return;
+    let table = match &value.kind {
+        ValueKind::Table(table) => table,
+        ValueKind::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                path.push(n.to_string());
+                collect::<T>(item, path, found);
+                path.pop();
+            }
+            return;
+        }
+        _ => return,
     };
     let known = known_keys::<T>(path);
     for (name, value) in table {
@@ -78,10 +87,11 @@ fn table_at<'a>(
 ) -> Option<&'a mut config::Map<String, Value>> {
     let mut here = root;
     for name in path {
-        let ValueKind::Table(table) = &mut here.kind else {
-            return None;
+        here = match &mut here.kind {
+            ValueKind::Table(table) => table.get_mut(name)?,
+            ValueKind::Array(items) => items.get_mut(name.parse::<usize>().ok()?)?,
+            _ => return None,
         };
-        here = table.get_mut(name)?;
     }
     match &mut here.kind {
         ValueKind::Table(table) => Some(table),

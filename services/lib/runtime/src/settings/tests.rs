@@ -134,6 +134,9 @@ fn a_value_can_stand_in_a_file() {
     let webhook = by_key.notifier.webhook.unwrap();
     assert_eq!(webhook.secret.reveal(), "whsec_abc");
     assert_eq!(format!("{:?}", webhook.secret), "Secret(…)");
+    let second = format!("[[notifier.targets]]\n[[notifier.targets]]\nsecret_file = '{path}'");
+    let targets = read(&second, &[]).unwrap().notifier.targets;
+    assert_eq!(targets[1].secret.reveal(), "whsec_abc");
 
     let both = format!("[notifier.webhook]\nsecret = 'x'\nsecret_file = '{path}'");
     assert_eq!(

@@ -1,0 +1,202 @@
+//! Sending over HTTP, once for all channels: time limits, how much is read, no redirects, no secrets in errors.
+
+mod answer;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use portwatch_domain::notification::Notification;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Response, Url, redirect};
+use serde_json::Value;
+
+use super::look::Look;
+use super::{Channel, Failed, Message, Sent};
+
+pub(crate) use answer::{Answer, parse_retry_after, said_no, usual};
+
+/// How long all of an attempt may take, the answers' bodies included.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much of an answer is read.
+const READ_LIMIT: usize = 64 * 1024;
+
+/// How many requests of one attempt are out at once.
+const AT_ONCE: usize = 8;
+
+/// A request to make.
+pub(crate) struct Post {
+    /// Beside the channel's own.
+    pub headers: HeaderMap,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+/// What a message becomes.
+type Posts = Box<dyn Fn(&Message) -> Result<Vec<Post>, String> + Send + Sync>;
+
+/// How a channel speaks to its receiver.
+pub(crate) struct Plan {
+    /// Where to post; it may hold a secret.
+    pub url: Url,
+    /// Sent with each request.
+    pub headers: HeaderMap,
+    /// What a message becomes.
+    pub posts: Posts,
+    /// What an answer means.
+    pub judge: fn(&Answer) -> Result<(), Failed>,
+    /// What never stands in an error.
+    pub secrets: Vec<String>,
+}
+
+impl Plan {
+    /// A plan that posts the JSON which `payloads` makes.
+    pub fn json(
+        url: Url,
+        judge: fn(&Answer) -> Result<(), Failed>,
+        payloads: impl Fn(&Notification, &Look) -> Vec<Value> + Send + Sync + 'static,
+    ) -> Self {
+        let posts = move |message: &Message| {
+            let notification = &message.notification;
+            let payloads = payloads(notification, &Look::of(notification));
+            let post = |payload: Value| Post {
+                headers: HeaderMap::new(),
+                body: payload.to_string().into_bytes(),
+            };
+            Ok(payloads.into_iter().map(post).collect())
+        };
+        Self {
+            url,
+            headers: HeaderMap::new(),
+            posts: Box::new(posts),
+            judge,
+            secrets: Vec::new(),
+        }
+    }
+
+    /// As it is, with `Authorization: Bearer`; without a token, nothing is added.
+    pub fn with_token(mut self, token: &str) -> Result<Self, String> {
+        if !token.is_empty() {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            let mut value =
+                value.map_err(|_| "token: it has characters that no token has".to_owned())?;
+            value.set_sensitive(true);
+            self.headers.insert(AUTHORIZATION, value);
+            self.secrets.push(token.to_owned());
+        }
+        Ok(self)
+    }
+}
+
+/// A channel that follows a plan.
+///
+/// # Errors
+/// If HTTP cannot be prepared.
+pub(crate) fn channel(name: &str, plan: Plan) -> Result<Channel, String> {
+    let client = Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .timeout(TOTAL_TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .user_agent(concat!("portwatch/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| format!("url: preparing HTTP: {error}"))?;
+    let sender = Arc::new(Sender { plan, client });
+    Ok(Channel::new(name, move |message| {
+        let sender = Arc::clone(&sender);
+        Box::pin(async move { sender.send(&message).await })
+    }))
+}
+
+struct Sender {
+    plan: Plan,
+    client: Client,
+}
+
+impl Sender {
+    async fn send(&self, message: &Message) -> Result<Sent, Failed> {
+        let posts = (self.plan.posts)(message)
+            .map_err(|error| Failed::permanent(format!("the body cannot be made: {error}")))?;
+        let sent = tokio::time::timeout(TOTAL_TIMEOUT, self.all(posts, message.at)).await;
+        let late = || Failed::temporary(format!("not done within {TOTAL_TIMEOUT:?}"));
+        sent.unwrap_or_else(|_| Err(late()))
+            .map_err(|failed| self.redacted(failed))
+    }
+
+    /// Makes all requests; the first that fails ends it.
+    async fn all(&self, posts: Vec<Post>, now: Timestamp) -> Result<Sent, Failed> {
+        let mut answers = stream::iter(posts)
+            .map(|post| self.post(post, now))
+            .buffered(AT_ONCE);
+        let mut sent = Sent { status: None };
+        while let Some(answer) = answers.next().await {
+            let answer = answer?;
+            (self.plan.judge)(&answer)?;
+            sent.status = Some(answer.status.as_u16());
+        }
+        Ok(sent)
+    }
+
+    async fn post(&self, post: Post, now: Timestamp) -> Result<Answer, Failed> {
+        let request = self
+            .client
+            .post(self.plan.url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .headers(self.plan.headers.clone())
+            .headers(post.headers)
+            .body(post.body);
+        // The error would print the address, and with it any token that stands there.
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| Failed::temporary(describe(&error.without_url())))?;
+        let retry_after = answer.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok());
+        Ok(Answer {
+            status: answer.status(),
+            retry_after: retry_after.and_then(|value| parse_retry_after(value, now)),
+            body: read(answer).await,
+        })
+    }
+
+    /// Receivers repeat what they were sent.
+    fn redacted(&self, failed: Failed) -> Failed {
+        let hide = |error: String, secret: &String| error.replace(secret.as_str(), "…");
+        let secrets = self.plan.secrets.iter().filter(|secret| !secret.is_empty());
+        Failed {
+            error: secrets.fold(failed.error, hide),
+            ..failed
+        }
+    }
+}
+
+/// An error with its causes, which say what really happened.
+fn describe(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Reads the answer up to [`READ_LIMIT`]; a longer one costs its sender the connection.
+async fn read(mut answer: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = answer.chunk().await {
+        let room = READ_LIMIT.saturating_sub(body.len());
+        body.extend(chunk.iter().take(room));
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    body
+}

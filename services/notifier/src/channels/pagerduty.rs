@@ -1,0 +1,113 @@
+//! PagerDuty: Events API v2, <https://developer.pagerduty.com/docs/events-api-v2-overview>.
+//!
+//! One event for each change, under a key that is the same when something begins and when it ends: so the end
+//! resolves what the beginning triggered, and an event that comes twice is one.
+
+use portwatch_domain::change::{Change, Severity};
+use portwatch_domain::notification::Notification;
+use serde_json::{Value, json};
+
+use super::address;
+use super::condition::{Condition, Phase, condition};
+use super::http::{Plan, usual};
+use super::look::Look;
+use super::text::Room;
+use crate::settings::ChannelSettings;
+
+/// Where events go; in Europe it is `https://events.eu.pagerduty.com/v2/enqueue`.
+const API: &str = "https://events.pagerduty.com/v2/enqueue";
+
+/// A summary has 1,024 characters.
+const SUMMARY: Room = Room::plain(1024);
+
+/// So many events of one notification at most: PagerDuty takes about 120 a minute.
+const MOST_EVENTS: usize = 100;
+
+pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
+    let key = settings.token.reveal().to_owned();
+    if key.is_empty() {
+        return Err("token: the integration key is needed".to_owned());
+    }
+    let url = address(settings.url_or(API))?;
+    let secret = key.clone();
+    let mut plan = Plan::json(url, usual, move |n, look| payloads(n, look, &key));
+    plan.secrets.push(secret);
+    Ok(plan)
+}
+
+/// The events: first what ends, then what begins, the gravest first. Of too many the last says how many more
+/// there are.
+pub(crate) fn payloads(notification: &Notification, look: &Look, key: &str) -> Vec<Value> {
+    let changes = &notification.changes;
+    let mut events: Vec<_> = changes
+        .changes
+        .iter()
+        .zip(&look.lines)
+        .map(|(change, line)| (condition(changes, change), change, line))
+        .collect();
+    events.sort_by_key(|(condition, change, _)| {
+        (
+            condition.phase != Phase::Ends,
+            std::cmp::Reverse(change.severity),
+        )
+    });
+    let source = changes.subject();
+    let more = events.len().saturating_sub(MOST_EVENTS - 1);
+    let cut = events.len() > MOST_EVENTS;
+    if cut {
+        events.truncate(MOST_EVENTS - 1);
+    }
+    let mut made: Vec<_> = events
+        .iter()
+        .map(|(condition, change, line)| event(key, &source, condition, change, line))
+        .collect();
+    if cut {
+        let summary = format!("{source}: {more} more changes");
+        made.push(json!({
+            "routing_key": key,
+            "event_action": "trigger",
+            "dedup_key": format!("portwatch/{}", notification.id),
+            "client": "Portwatch",
+            "payload": {
+                "summary": SUMMARY.line(&summary),
+                "source": SUMMARY.line(&source),
+                "severity": severity(look.severity),
+                "timestamp": notification.created_at.to_string(),
+            },
+        }));
+    }
+    made
+}
+
+fn event(key: &str, source: &str, condition: &Condition, change: &Change, line: &str) -> Value {
+    if condition.phase == Phase::Ends {
+        return json!({
+            "routing_key": key,
+            "event_action": "resolve",
+            "dedup_key": condition.key,
+        });
+    }
+    json!({
+        "routing_key": key,
+        "event_action": "trigger",
+        "dedup_key": condition.key,
+        "client": "Portwatch",
+        "payload": {
+            "summary": SUMMARY.line(line),
+            "source": SUMMARY.line(source),
+            "severity": severity(change.severity),
+            "timestamp": change.at.to_string(),
+            "class": change.kind().to_string(),
+        },
+    })
+}
+
+/// The word that PagerDuty has for it.
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Low => "warning",
+        Severity::Medium => "error",
+        Severity::High => "critical",
+    }
+}
