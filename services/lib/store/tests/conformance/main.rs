@@ -11,6 +11,7 @@ mod jobs;
 mod notifications;
 mod outbox;
 mod policy;
+mod postgres_plans;
 mod postgres_server;
 mod prune;
 mod records;

@@ -107,3 +107,33 @@ async fn a_call_that_nobody_waits_for_leaves_the_store_usable() {
     }
     assert_eq!(store.targets().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_file_is_read_and_written_beside_the_process_that_owns_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portwatch.db");
+    assert!(sqlite::open_beside(&path).is_err(), "nothing is made");
+    assert!(!path.exists());
+
+    let owner = sqlite::open(&path).unwrap();
+    let beside = sqlite::open_beside(&path).unwrap();
+    beside.check().await.unwrap();
+    assert_eq!(
+        beside.installation().await.unwrap(),
+        owner.installation().await.unwrap()
+    );
+    drop(beside);
+    assert!(sqlite::open(&path).is_err(), "the owner's lock still holds");
+
+    // Also without an owner, and then it locks nobody out.
+    drop(owner);
+    let beside = sqlite::open_beside(&path).unwrap();
+    sqlite::open(&path).unwrap();
+    drop(beside);
+
+    let older = "DELETE FROM refinery_schema_history WHERE version > 1";
+    let connection = Connection::open(&path).unwrap();
+    connection.execute(older, []).unwrap();
+    let refused = sqlite::open_beside(&path).err().unwrap();
+    assert!(matches!(refused, StoreError::OldSchema { .. }), "{refused}");
+}
