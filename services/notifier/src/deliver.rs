@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::notification::Notification;
 use portwatch_domain::notification::retry::{self, Failure, Next};
 use portwatch_schemas::decode;
 use portwatch_store::notifications::{Attempt, DueDelivery, NextStep};
 use portwatch_store::{StoreError, retry_while_unavailable};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -28,18 +29,31 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long after a failure of the store it is asked again.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// Runs until the token is cancelled, then lets the attempts in hand end.
+/// Runs until the token is cancelled, then lets the attempts in hand end. Each channel has a loop of its own, so
+/// that one which is slow or dead takes nothing from the others.
 pub(crate) async fn run(
     deps: &Deps,
     settings: &Settings,
-    wake: &Notify,
+    wake: &watch::Sender<()>,
     shutdown: &CancellationToken,
 ) {
-    let names: Vec<String> = deps.channels.iter().map(|c| c.name().to_owned()).collect();
+    let deliver = |channel| deliver(deps, settings, channel, wake.subscribe(), shutdown);
+    join_all(deps.channels.iter().map(deliver)).await;
+}
+
+async fn deliver(
+    deps: &Deps,
+    settings: &Settings,
+    channel: &Channel,
+    mut wake: watch::Receiver<()>,
+    shutdown: &CancellationToken,
+) {
+    let names = [channel.name().to_owned()];
     // Each on a task of its own: an attempt must not stand still while this loop asks the store.
     let mut in_hand = JoinSet::new();
     let mut failing = false;
     while !shutdown.is_cancelled() {
+        wake.mark_unchanged();
         let room = usize::from(settings.attempts_at_once).saturating_sub(in_hand.len());
         let pause = match claim(deps, &names, room).await {
             Ok((due, pause)) => {
@@ -51,14 +65,14 @@ pub(crate) async fn run(
             }
             Err(error) => {
                 if !failing {
-                    tracing::error!(%error, "no deliveries can be claimed; trying on");
+                    tracing::error!(channel = channel.name(), %error, "no deliveries can be claimed; trying on");
                 }
                 failing = true;
                 AFTER_FAILURE
             }
         };
         tokio::select! {
-            () = wake.notified() => {}
+            Ok(()) = wake.changed() => {}
             Some(_) = in_hand.join_next() => {}
             () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => {}

@@ -16,7 +16,7 @@ use std::time::Duration;
 use portwatch_bus::{Bus, BusError, Consumer, Received, Route};
 use portwatch_domain::change::Changes;
 use portwatch_store::Store;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use channels::Channel;
@@ -45,7 +45,7 @@ pub async fn run(
     settings: &Settings,
     shutdown: CancellationToken,
 ) -> Result<(), BusError> {
-    let wake = Notify::new();
+    let wake = watch::Sender::new(());
     let consumer = Consumer {
         bus: deps.bus.clone(),
         routes: vec![Route::Change],

@@ -7,17 +7,17 @@ use portwatch_domain::notification::Notification;
 use portwatch_schemas::{Meta, encode};
 use portwatch_store::notifications::{NewDelivery, NewNotification};
 use portwatch_store::retry_while_unavailable;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::Deps;
 
-/// Saves the notification with its deliveries and wakes the delivery loop. A change that was
+/// Saves the notification with its deliveries and wakes the delivery loops. A change that was
 /// recorded before leads to nothing.
 pub(crate) async fn record(
     deps: &Deps,
-    wake: &Notify,
+    wake: &watch::Sender<()>,
     shutdown: &CancellationToken,
     received: Received<Changes>,
 ) -> Result<(), HandlerError> {
@@ -57,7 +57,7 @@ pub(crate) async fn record(
     .map_err(|error| HandlerError::Retry(error.to_string()))?;
     if saved {
         metrics::counter!("portwatch_notification_made_total").increment(1);
-        wake.notify_one();
+        wake.send_replace(());
     }
     Ok(())
 }

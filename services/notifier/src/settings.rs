@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub struct Settings {
     /// How many changes are recorded at once.
     pub concurrency: u16,
-    /// How many deliveries are attempted at once.
+    /// How many deliveries are attempted at once, to each channel.
     pub attempts_at_once: u16,
     /// The webhook, if there is one.
     pub webhook: Option<WebhookSettings>,

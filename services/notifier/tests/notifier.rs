@@ -18,7 +18,7 @@ use portwatch_domain::job::JobId;
 use portwatch_domain::ports::Port;
 use portwatch_domain::snapshot::{Answer, Evidence, PortState};
 use portwatch_domain::target::{TargetId, TargetRef, Zone};
-use portwatch_notifier::{Deps, Settings, WebhookSettings, channels, run};
+use portwatch_notifier::{ChannelSettings, Deps, Settings, WebhookSettings, channels, run};
 use portwatch_schemas::{Meta, TraceParent, encode};
 use portwatch_store::{Store, sqlite};
 use tempfile::TempDir;
@@ -92,10 +92,13 @@ impl World {
             url: url.to_owned(),
             secret: SECRET.to_owned().into(),
         };
-        let settings = Settings {
+        self.start_with(Settings {
             webhook: Some(webhook),
             ..Settings::default()
-        };
+        })
+    }
+
+    fn start_with(&self, settings: Settings) -> tokio::task::JoinHandle<()> {
         let channels = Arc::new(channels::configured(&settings).unwrap());
         let deps = Deps {
             store: self.store.clone(),
@@ -250,4 +253,41 @@ async fn what_is_not_delivered_survives_a_restart() {
     drop(store);
     let reopened = sqlite::open(&folder.path().join("test.db")).unwrap();
     assert_eq!(reopened.count_deliveries().await.unwrap().pending, 1);
+}
+
+#[tokio::test]
+async fn a_destination_that_hangs_does_not_hold_up_the_others() {
+    // It takes connections and never answers.
+    let silent = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
+    let (url, mut got) = receiver(&[]).await;
+    let world = World::new();
+    let hanging = ChannelSettings {
+        name: "hanging".to_owned(),
+        kind: "mattermost".to_owned(),
+        url: format!("http://{}/", silent.local_addr().unwrap()).into(),
+        ..ChannelSettings::default()
+    };
+    let running = world.start_with(Settings {
+        attempts_at_once: 1,
+        webhook: Some(WebhookSettings {
+            url,
+            secret: SECRET.to_owned().into(),
+        }),
+        channels: vec![hanging],
+        ..Settings::default()
+    });
+    world.tell(&changes(1, true)).await;
+    next(&mut got).await;
+    let held = silent.accept().await.unwrap();
+    for run in 2..20 {
+        world.tell(&changes(run, true)).await;
+        next(&mut got).await;
+    }
+    assert_eq!(world.store.count_deliveries().await.unwrap().given_up, 0);
+    // The attempt in hand ends with its connection.
+    drop((held, silent));
+    world.shutdown.cancel();
+    running.await.unwrap();
 }
