@@ -6,7 +6,7 @@ use portwatch_domain::snapshot::{HostState, PortState};
 /// Something that is wrong for some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// The same when it begins and when it ends; at most 128 characters, though names may be long.
+    /// The same when it begins and when it ends; under 255 characters, which is what PagerDuty takes.
     pub key: String,
     /// What it is, in one word of letters.
     pub name: &'static str,

@@ -25,6 +25,9 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long an answer's body may take: once the status is there, the body only explains it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How much of an answer is read.
 const READ_LIMIT: usize = 64 * 1024;
 
@@ -188,15 +191,19 @@ fn describe(error: &reqwest::Error) -> String {
     text
 }
 
-/// Reads the answer up to [`READ_LIMIT`]; a longer one costs its sender the connection.
+/// Reads the answer up to [`READ_LIMIT`] and [`BODY_TIMEOUT`]; a longer one costs its sender the connection.
 async fn read(mut answer: Response) -> Vec<u8> {
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = answer.chunk().await {
-        let room = READ_LIMIT.saturating_sub(body.len());
-        body.extend(chunk.iter().take(room));
-        if chunk.len() >= room {
-            break;
+    let whole = async {
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            let room = READ_LIMIT.saturating_sub(body.len());
+            body.extend(chunk.iter().take(room));
+            if chunk.len() >= room {
+                break;
+            }
         }
-    }
+    };
+    // What came until then counts.
+    let _ = tokio::time::timeout(BODY_TIMEOUT, whole).await;
     body
 }

@@ -239,6 +239,19 @@ async fn of_an_endless_answer_only_the_beginning_is_read() {
 }
 
 #[tokio::test]
+async fn an_answer_that_dribbles_is_judged_by_what_came() {
+    let (url, _got) = receiver(|_| {
+        let beginning = async { Ok::<_, std::io::Error>(Bytes::from_static(b"no room")) };
+        let body = stream::once(beginning).chain(stream::pending());
+        (StatusCode::SERVICE_UNAVAILABLE, Body::from_stream(body)).into_response()
+    })
+    .await;
+    let failed = send(settings("discord", &url, "", "")).await.unwrap_err();
+    assert_eq!(failed.status, Some(503));
+    assert!(failed.error.ends_with(": no room"), "{}", failed.error);
+}
+
+#[tokio::test]
 async fn no_error_holds_a_secret() {
     // It repeats all it was sent.
     let (url, _got) = receiver(|got| {
