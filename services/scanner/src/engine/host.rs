@@ -13,7 +13,7 @@ use super::loss::Loss;
 use super::pacing::Seat;
 use super::plan::CONTROL_PORTS;
 use super::rtt::Rtt;
-use super::slots::{SLOT, Slots};
+use super::slots::{self, SLOT, Slots};
 
 /// With this many ports newly open, decoys are sent: ports that nobody asked for and that should not be open.
 const DECOYS_FROM: u32 = 16;
@@ -120,7 +120,7 @@ impl Host {
         let (_, port) = self.control?;
         let asked = self
             .last_control
-            .is_some_and(|at| now.saturating_sub(at) < SLOT);
+            .is_some_and(|at| slots::index(at) == slots::index(now));
         (self.up && !asked && !self.answered.any(now, now)).then_some(port)
     }
 

@@ -41,6 +41,11 @@ impl Line {
         self.due.pop_front().or_else(|| self.begun.pop_front())
     }
 
+    /// True if it is a control's.
+    pub(crate) fn begins_with_control(&self) -> bool {
+        matches!(self.due.front(), Some(Attempt::Control(_)))
+    }
+
     /// How many ports that are begun still stand here.
     pub(crate) fn begun(&self) -> usize {
         self.begun.len()

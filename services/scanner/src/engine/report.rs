@@ -51,7 +51,7 @@ impl Engine {
         let (host, planned) = (&self.hosts[index], &self.plan.hosts[index]);
         let mut report = HostReport::unknown(planned.ip(), None);
         if !host.up {
-            if host.absence.is_shown() {
+            if host.absence.is_shown(self.ports.len()) {
                 report.state = HostState::Down;
             }
             return report;

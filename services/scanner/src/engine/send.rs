@@ -222,17 +222,24 @@ impl Engine {
             if taken.is_err() {
                 self.hosts[host as usize].line.add_first(attempt);
             }
-            let next_turn = match taken {
-                Ok(()) => now,
-                Err(Wait::Host(at)) => at,
+            let wait = match taken {
+                Ok(()) => None,
+                Err(Wait::Host(at)) => Some(at),
                 Err(Wait::All(at)) => return at,
             };
             self.turns.pop();
-            self.last_turn += 1;
-            self.turns.push(Reverse((next_turn, self.last_turn, host)));
-            if taken.is_ok() {
+            if wait.is_none() {
                 batch.extend(self.transmit(now, host, attempt));
             }
+            self.last_turn += 1;
+            // A control leaves with its probe, whoever else waits: later it would show nothing.
+            let is_control = self.hosts[host as usize].line.begins_with_control();
+            let turn = match wait {
+                Some(at) => (at, self.last_turn, host),
+                None if is_control => (Moment::ZERO, 0, host),
+                None => (now, self.last_turn, host),
+            };
+            self.turns.push(Reverse(turn));
         }
         self.sweep(&mut gate, now, batch, BATCH)
     }
@@ -345,7 +352,7 @@ impl Engine {
         if let Some(port) = state.wants_control(since_start) {
             state.control_asked(since_start);
             state.line.add_first(Attempt::Control(port));
-            self.take_turn(host, now);
+            self.take_turn(host, Moment::ZERO);
         }
     }
 

@@ -34,7 +34,7 @@ impl Slots {
     }
 }
 
-fn index(at: Moment) -> usize {
+pub(super) fn index(at: Moment) -> usize {
     usize::try_from(at.as_millis() / SLOT.as_millis()).unwrap_or(usize::MAX - 1)
 }
 

@@ -188,13 +188,20 @@ impl Engine {
 
     /// A probe of a host that has not answered at all was not answered either.
     pub(super) fn missed(&mut self, index: u32, pair: u32, sent: Moment) {
-        if !self.is_known_open(pair) {
+        let known_open = self.is_known_open(pair);
+        let planned = &self.plan.hosts[index as usize];
+        let host = &mut self.hosts[index as usize];
+        if !known_open && (planned.known_open.is_empty() || !host.absence.wants(pair)) {
             return;
         }
-        let host = &mut self.hosts[index as usize];
         let network = network_of(host.addresses.destination());
-        if self.pacer.witnesses().around(network, sent) {
-            host.absence.silent(sent);
+        if !self.pacer.witnesses().around(network, sent) {
+            return;
+        }
+        if known_open {
+            host.absence.silent(pair, sent);
+        } else {
+            host.absence.also_silent(pair);
         }
     }
 
@@ -202,7 +209,7 @@ impl Engine {
     pub(super) fn goes_on(&mut self, index: u32, pair: u32) -> bool {
         let known_open = self.is_known_open(pair);
         let host = &mut self.hosts[index as usize];
-        host.up || (known_open && host.absence.asks(pair))
+        host.up || (known_open && host.absence.asks(pair, self.ports.len()))
     }
 
     /// When the sweep is over: goes on with what was silent before its host answered.

@@ -22,7 +22,7 @@ use super::mark::Swept;
 /// The attempts of the sweep are numbered from 0 to here; those after it verify, under a key of their own.
 pub(crate) const SWEEP_ATTEMPTS: u8 = 3;
 /// All attempts, those of verification included.
-pub(crate) const ATTEMPTS: u8 = 16;
+pub(crate) const ATTEMPTS: u8 = 24;
 /// A second RST counts if it answers a probe that was sent this long after the first RST.
 const SECOND_RST_AFTER: Duration = Duration::from_secs(1);
 /// How many probes ask for the second SYN-ACK or RST.

@@ -63,7 +63,10 @@ fn what_was_open_is_closed_only_by_a_second_rst_a_second_later() {
     let probes: Vec<_> = network
         .sent
         .iter()
-        .filter(|(_, probe)| probe.flow.ports.destination == 80 && probe.flow.ports.source < 40_016)
+        .filter(|(_, probe)| {
+            probe.flow.ports.destination == 80
+                && probe.flow.ports.source < 40_000 + u16::from(track::ATTEMPTS)
+        })
         .collect();
     assert_eq!(probes.len(), 2);
     assert!(probes[1].0 >= probes[0].0 + Duration::from_secs(1));
@@ -272,6 +275,26 @@ fn a_host_is_down_if_it_is_silent_while_its_network_answers() {
         ..Conditions::default()
     };
     assert_eq!(absent(Some(neighbour), blind), HostState::Unknown);
+}
+
+#[test]
+fn a_host_is_not_down_because_one_port_went_silent_while_the_worker_was_blind() {
+    let neighbour = [198, 18, 1, 77];
+    for seed in 0..40 {
+        // 80 was open and is silent now. Everything is asked while nothing is heard, and then some ports go on asking.
+        let mut targets = target(&[(22, Does::Open), (80, Does::Silent)], Does::Closed);
+        let otherwise = Does::Closed;
+        let ports = HashMap::new();
+        targets.insert(neighbour.into(), Target { ports, otherwise });
+        let conditions = Conditions {
+            blackouts: vec![(Moment::ZERO, MS(6000))],
+            ..lossy()
+        };
+        let hosts = vec![host(TARGET, "22,80"), host(neighbour, "443")];
+        let network = Network::new(targets, conditions, seed);
+        let (reports, _) = scan(plan(hosts, "1-100,443", seed), network);
+        assert_ne!(reports[0].state, HostState::Down, "seed {seed}");
+    }
 }
 
 /// A target with all kinds of ports, scanned by what is known of it from before.
