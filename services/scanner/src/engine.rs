@@ -261,3 +261,5 @@ impl Drop for Engine {
 mod simulation;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
