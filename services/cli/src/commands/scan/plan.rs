@@ -44,7 +44,14 @@ pub async fn jobs(arguments: &Arguments, targets: Vec<String>) -> Result<Vec<Job
         resolved,
         ..Known::default()
     };
-    let jobs = cut::jobs_of(&target, run, &known, hosts_at_once(target.ports.len()));
+    let mut jobs = cut::jobs_of(&target, run, &known, hosts_at_once(target.ports.len()));
+    // Told in the order that people look for; probes have an order of their own.
+    let mut hosts: Vec<_> = jobs.iter().flat_map(|job| job.hosts.clone()).collect();
+    hosts.sort_by_key(|host| host.ip);
+    let mut hosts = hosts.into_iter();
+    for job in &mut jobs {
+        job.hosts = hosts.by_ref().take(job.hosts.len()).collect();
+    }
     if jobs.is_empty() {
         bail!("no address is left to scan");
     }

@@ -12,6 +12,7 @@ const BY_CRON: SignedDuration = SignedDuration::from_hours(24);
 
 /// The columns of `targets` that come from its source; two targets are the same if these are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "columns as they are")]
 pub(crate) struct TargetColumns {
     pub(crate) id: Uuid,
     pub(crate) name: String,

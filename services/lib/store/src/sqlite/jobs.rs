@@ -54,7 +54,7 @@ impl Jobs for Sqlite {
                     .prepare_cached("UPDATE targets SET claimed_until = ?2 WHERE id = ?1")?
                     .execute(params![columns.id.as_bytes(), until])?;
                 let target = columns.target()?;
-                let known = known(transaction, target.id, kept)?;
+                let known = known(transaction, target.id, &kept)?;
                 claimed.push(DueTarget {
                     target,
                     slot,

@@ -139,7 +139,7 @@ fn claim(
             .prepare_cached("UPDATE requests SET claimed_until = ?2 WHERE id = ?1")?
             .execute(params![id.as_bytes(), until])?;
         let target = columns.target()?;
-        let known = known(transaction, target.id, kept)?;
+        let known = known(transaction, target.id, &kept)?;
         claimed.push(DueRequest {
             id,
             kind: parse("kind", &kind)?,

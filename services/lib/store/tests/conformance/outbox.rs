@@ -22,7 +22,7 @@ pub async fn save(store: &Store, seconds: i64, messages: Vec<OutboxMessage>) {
         outbox: messages,
         ..run(&due[0], &[], at(0))
     };
-    assert!(take_run(&store, run).await);
+    assert!(take_run(store, run).await);
 }
 
 fn some(topic: Topic, count: u128) -> Vec<OutboxMessage> {

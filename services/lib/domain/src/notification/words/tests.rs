@@ -391,42 +391,51 @@ fn summaries() {
             vec![up(), suspect()],
             "www.example.org: 2 changes (host is up again, answers open on every port)",
         ),
-        (
-            vec![
-                change(Transition::HostFlapping {
-                    begins: true,
-                    state: HostState::Up,
-                }),
-                change(Transition::PortFlapping {
-                    port: Port::tcp(22),
-                    begins: true,
-                    state: PortState::Open,
-                }),
-                change(Transition::PortFlapping {
-                    port: Port::tcp(23),
-                    begins: false,
-                    state: PortState::Open,
-                }),
-                change(Transition::Service {
-                    port: Port::tcp(80),
-                    before: Service::default(),
-                    after: named("http", ""),
-                }),
-            ],
-            "www.example.org: 4 changes (host is flapping, 1 flapping, 1 steady again, 1 with another service)",
-        ),
     ] {
         assert_eq!(summary(&told(changes)), text);
     }
+}
+
+#[test]
+fn a_host_without_a_name_is_its_address() {
     let nameless = about(
         About::Host {
             target: web(),
             ip: IpAddr::from([192, 0, 2, 7]),
             name: None,
         },
-        vec![up()],
+        vec![of_host(HostState::Up, false)],
     );
     assert_eq!(summary(&nameless), "192.0.2.7: host is up again");
+}
+
+#[test]
+fn a_summary_of_what_is_neither_opened_nor_closed() {
+    let changes = vec![
+        change(Transition::HostFlapping {
+            begins: true,
+            state: HostState::Up,
+        }),
+        change(Transition::PortFlapping {
+            port: Port::tcp(22),
+            begins: true,
+            state: PortState::Open,
+        }),
+        change(Transition::PortFlapping {
+            port: Port::tcp(23),
+            begins: false,
+            state: PortState::Open,
+        }),
+        change(Transition::Service {
+            port: Port::tcp(80),
+            before: Service::default(),
+            after: named("http", ""),
+        }),
+    ];
+    assert_eq!(
+        summary(&told(changes)),
+        "www.example.org: 4 changes (host is flapping, 1 flapping, 1 steady again, 1 with another service)"
+    );
 }
 
 #[test]

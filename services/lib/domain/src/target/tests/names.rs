@@ -65,15 +65,15 @@ fn a_name_server_that_is_away_moves_nothing() {
     assert_eq!(moved, []);
 }
 
+/// Whose state follows: `FROM TO`.
+fn moves(addresses: &[&str], before: &[(&str, &str)], now: &[(&str, &str)]) -> Vec<String> {
+    let (_, moved) = resolve(&watching(addresses), &names(before), &names(now));
+    let hosts = moved.into_iter().flat_map(|moved| moved.hosts);
+    hosts.map(|(from, to)| format!("{from} {to}")).collect()
+}
+
 #[test]
 fn state_follows_where_the_address_is_nobody_elses() {
-    let moves = |addresses: &[&str], before: &[(&str, &str)], now: &[(&str, &str)]| {
-        let (_, moved) = resolve(&watching(addresses), &names(before), &names(now));
-        let hosts = moved.into_iter().flat_map(|moved| moved.hosts);
-        hosts
-            .map(|(from, to)| format!("{from} {to}"))
-            .collect::<Vec<_>>()
-    };
     let one = &["a.example"][..];
     assert_eq!(
         moves(
@@ -101,7 +101,10 @@ fn state_follows_where_the_address_is_nobody_elses() {
         )
         .is_empty()
     );
-    // An address that is watched for itself keeps its state.
+}
+
+#[test]
+fn an_address_that_is_watched_for_itself_keeps_its_state() {
     let with_block = &["a.example", "198.18.0.0/30"];
     assert!(
         moves(
@@ -119,6 +122,10 @@ fn state_follows_where_the_address_is_nobody_elses() {
         )
         .is_empty()
     );
+}
+
+#[test]
+fn two_names_move_together_or_not_at_all() {
     // Two names that swap their addresses leave both hosts where they are.
     let two = &["a.example", "b.example"];
     assert!(

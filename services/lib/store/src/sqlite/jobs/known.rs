@@ -36,7 +36,7 @@ pub(in crate::sqlite) fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
 pub(in crate::sqlite) fn known(
     transaction: &Transaction<'_>,
     target: TargetId,
-    kept: Kept,
+    kept: &Kept,
 ) -> Result<KnownTarget, Problem> {
     let mut statement = transaction.prepare_cached(
         "SELECT ip, protocol, port FROM ports WHERE target_id = ?1 AND state = ?2",
