@@ -21,8 +21,9 @@ use missed::{Missed, share};
 
 /// Of what is wrong, so much is told in full.
 const SHOWN: usize = 20;
-/// Flapping is measured over 20 verdicts, and a state that is soft for a moment is one more.
-const WINDOW: Duration = Duration::from_secs(CYCLE.as_secs() * 22);
+/// Flapping is measured over 20 verdicts. A state that is soft for a moment is one more, and while a host is away (12
+/// cycles at the most) or its network is dark (4), there are none.
+const WINDOW: Duration = Duration::from_secs(CYCLE.as_secs() * (22 + 12 + 4));
 /// Fewer changes than that are no flapping.
 const FLAPS: usize = 4;
 
