@@ -64,6 +64,12 @@ pub fn line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
     writeln!(out)
 }
 
+/// So many: `1 port`, `2 ports`.
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 /// A time to the second.
 pub fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

@@ -13,6 +13,7 @@ use portwatch_store::Store;
 use portwatch_store::watch::TargetState;
 
 use super::targets::is_overdue;
+use crate::listing::counted;
 use crate::printable::printable;
 use crate::state::{self, StateArguments};
 
@@ -65,7 +66,7 @@ impl Status {
 #[derive(Default)]
 struct Found {
     findings: Vec<(Status, String)>,
-    targets: usize,
+    targets: u64,
     open: u64,
 }
 
@@ -177,11 +178,9 @@ impl Found {
         self.findings
             .sort_by_key(|(status, _)| std::cmp::Reverse(*status));
         let Some(&(worst, _)) = self.findings.first() else {
-            let (targets, open) = (self.targets, self.open);
-            return (
-                Status::Ok,
-                format!("all as expected: {targets} targets, {open} open ports"),
-            );
+            let targets = counted(self.targets, "target");
+            let open = counted(self.open, "open port");
+            return (Status::Ok, format!("all as expected: {targets}, {open}"));
         };
         let named = self
             .findings

@@ -96,7 +96,10 @@ fn chosen<'a>(arguments: &Arguments, scans: &'a [Scan]) -> Result<(&'a Scan, &'a
             _ => bail!("{name} has not been scanned twice yet"),
         },
     };
-    if first.run >= second.run {
+    if first.run == second.run {
+        bail!("no scan of {name} since scan {} is finished yet", first.run);
+    }
+    if first.run > second.run {
         bail!(
             "scan {} is not before scan {}: name the earlier one first",
             first.run,

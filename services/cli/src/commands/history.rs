@@ -177,10 +177,10 @@ pub fn text_line(row: &HistoryRow, names: &HashMap<TargetId, String>) -> String 
         Subject::Target(_) | Subject::Zone(_) => None,
     };
     let target = target.map_or(String::new(), |name| format!("{name}: "));
-    let told = if row.change.is_news() {
-        ""
-    } else {
-        " (not told)"
+    let told = match &row.change {
+        change if change.is_news() => "",
+        change if change.quiet => " (flapping, not told)",
+        _ => " (not told)",
     };
     printable(&format!(
         "{at}  {severity:<6}  {target}{}{told}",

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use portwatch_store::requests::RequestState;
 
+use crate::listing::counted;
+
 /// Without a terminal there are no more lines than one in this time.
 const BETWEEN_LINES: Duration = Duration::from_secs(2);
 
@@ -65,15 +67,19 @@ fn words(state: &RequestState) -> String {
     if state.run.is_none() {
         return "waiting for the scheduler".to_owned();
     }
-    let (done, jobs) = (state.finished, state.jobs);
+    let (done, jobs) = (state.finished, counted(state.jobs, "job"));
     let expired = match state.expired {
         0 => String::new(),
         expired => format!(", {expired} not done in time"),
     };
     let progress = state.progress;
+    if progress.planned == 0 {
+        // Scanners tell every two seconds: what is done by then is never told.
+        return format!("{done} of {jobs} done{expired}");
+    }
     let (sent, planned) = (progress.sent, progress.planned.max(progress.sent));
     let (answered, open) = (progress.answered, progress.open);
     format!(
-        "{done} of {jobs} jobs done{expired}, {sent} of {planned} probes sent, {answered} answered, {open} open"
+        "{done} of {jobs} done{expired}, {sent} of {planned} probes sent, {answered} answered, {open} open"
     )
 }
