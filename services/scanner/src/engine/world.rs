@@ -31,7 +31,7 @@ fn nothing_false_is_told_and_what_lasts_is_told_within_two_cycles() {
         networks: 10,
         hosts: 32,
         ports: 32,
-        cycles: number("PORTWATCH_TEST_CYCLES", 10),
+        cycles: number("PORTWATCH_TEST_CYCLES", 16),
     };
     let world = World::new(number("PORTWATCH_TEST_SEED", 1).into(), size, 2);
     let report = Monitor::new(&world).run();
