@@ -90,7 +90,7 @@ impl fmt::Display for Port {
 
 /// A set of TCP and UDP ports in canonical form: equal sets compare equal and print the same.
 ///
-/// Written as `22,80,443,8000-8100`, `all`, `top100`, `top1000`, with `udp:` before what is UDP
+/// Written as `22,80,443,8000-8100`, `all` or `*`, `top100`, `top1000`, with `udp:` before what is UDP
 /// (`22,udp:53,udp:60000-61000`). Port 0 is never a member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PortSet {
@@ -178,6 +178,12 @@ impl PortSet {
     /// True if every port of this set is in the other.
     pub fn is_subset(&self, other: &Self) -> bool {
         self.difference(other).is_empty()
+    }
+
+    /// As short as it can be said: `top100` or `top1000` if it is that, else the canonical form. Only for who reads it
+    /// with the same lists, and does not mind if they are others later.
+    pub fn in_short(&self) -> String {
+        parse::name(self).map_or_else(|| self.to_string(), ToOwned::to_owned)
     }
 
     fn of(&self, protocol: Protocol) -> &Ranges {

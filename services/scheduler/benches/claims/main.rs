@@ -39,9 +39,6 @@ const FINISH: &str = "UPDATE targets SET busy_until = NULL WHERE busy_until IS N
      UPDATE jobs SET finished_at = now() WHERE finished_at IS NULL; \
      VACUUM (ANALYZE) targets, runs, jobs, outbox";
 
-/// How many targets are synced at once: their first scans are spread over the whole interval.
-const TARGETS_AT_ONCE: usize = 15_000;
-
 /// How often jobs are finished, by the simulated clock.
 const FINISH_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
@@ -80,10 +77,7 @@ async fn measure(url: &str) {
     // As many sources, because a statement may take ten seconds and no longer.
     // The relay goes by the real clock, and all messages must be due by it.
     let begin = Timestamp::now() - SignedDuration::from_mins(i64::from(minutes) + 10);
-    for (source, targets) in targets.chunks(TARGETS_AT_ONCE).enumerate() {
-        let source = format!("bench {source}");
-        store.sync_targets(&source, targets, begin).await.unwrap();
-    }
+    store.sync_targets("bench", &targets, begin).await.unwrap();
     println!("{count} targets synced in {:.1?}", clock.elapsed());
     drop(targets);
     beside.run("VACUUM ANALYZE");

@@ -1,6 +1,7 @@
 //! The text form of a port set.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use super::{PortSet, Protocol, services};
 
@@ -25,7 +26,27 @@ pub enum PortSetError {
     Backwards(String),
 }
 
+/// The sets that most targets have, made once: what is parsed from their names shares their memory.
+static NAMED: LazyLock<[(&str, PortSet); 2]> = LazyLock::new(|| {
+    ["top1000", "top100"].map(|name| {
+        let mut set = PortSet::empty();
+        for number in services::top(Protocol::Tcp, if name == "top100" { 100 } else { 1000 }) {
+            set.of_mut(Protocol::Tcp).insert(number, number);
+        }
+        (name, set)
+    })
+});
+
+/// The name of a set that has one.
+pub(super) fn name(set: &PortSet) -> Option<&'static str> {
+    let named = NAMED.iter().find(|(_, named)| named == set);
+    named.map(|&(name, _)| name)
+}
+
 pub(super) fn parse(text: &str) -> Result<PortSet, PortSetError> {
+    if let Some((_, named)) = NAMED.iter().find(|(name, _)| *name == text) {
+        return Ok(named.clone());
+    }
     let mut set = PortSet::empty();
     for item in text.split(',').map(str::trim) {
         if item.is_empty() {
@@ -45,7 +66,7 @@ fn add_item(set: &mut PortSet, item: &str) -> Result<(), PortSetError> {
     };
     let ranges = set.of_mut(protocol);
     let most_common = match rest {
-        "all" => {
+        "all" | "*" => {
             ranges.insert(1, u16::MAX);
             return Ok(());
         }

@@ -108,3 +108,21 @@ fn protocols_do_not_mix() {
     assert!(tcp.intersection(&udp).is_empty());
     assert_eq!(tcp.union(&udp).len(), 2);
 }
+
+#[test]
+fn sets_that_have_a_name_are_said_in_short() {
+    let parsed = |text: &str| -> PortSet { text.parse().unwrap() };
+    for (text, short) in [
+        ("top1000", "top1000"),
+        ("top100", "top100"),
+        ("all", "all"),
+        ("*", "all"),
+        ("22,80", "22,80"),
+        ("top100,udp:53", &*parsed("top100,udp:53").to_string()),
+    ] {
+        assert_eq!(parsed(text).in_short(), short, "{text}");
+        assert_eq!(parsed(&parsed(text).in_short()), parsed(text), "{text}");
+    }
+    // Spelled out it is the same set, and has the same name.
+    assert_eq!(parsed(&parsed("top1000").to_string()).in_short(), "top1000");
+}

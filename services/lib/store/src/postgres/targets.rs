@@ -17,6 +17,9 @@ use crate::targets::{Synced, Targets};
 /// The key of the advisory lock under which one process syncs at a time.
 const LOCK: i64 = 0x706f_7274_7379_6e63;
 
+/// How much longer than other calls a sync may take: it writes all targets of a source, or none.
+const PATIENCE: u32 = 30;
+
 /// How many targets are written in one statement.
 const CHUNK: usize = 1_000;
 
@@ -58,7 +61,11 @@ impl Targets for Postgres {
     ) -> Result<Synced, StoreError> {
         let (source, targets) = (source.to_owned(), targets.to_vec());
         let ids: Vec<Uuid> = targets.iter().map(|target| target.id.0).collect();
-        transaction!(self, "saving targets", |transaction| {
+        let patient = Self {
+            limit: self.limit * PATIENCE,
+            ..self.clone()
+        };
+        transaction!(patient, "saving targets", |transaction| {
             transaction
                 .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
                 .await?;
