@@ -84,17 +84,16 @@ fn summarised(
         } else {
             PortState::Closed
         };
-        if record.soft.is_some() || record.state == seen {
-            let turn = record.take(record.state, true);
-            record.soft = None;
-            let mut told = Told {
-                scan,
-                ip,
-                port,
-                changes,
-            };
-            told.flapping(record, turn);
-        }
+        // Closed or filtered, it is not open: as a verdict it is the same as before.
+        let turn = record.take(record.state, true);
+        record.soft = None;
+        let mut told = Told {
+            scan,
+            ip,
+            port,
+            changes,
+        };
+        told.flapping(record, turn);
         if record.state == seen {
             record.last_seen = record.last_seen.max(scan.at);
         }

@@ -178,3 +178,23 @@ fn a_host_that_flaps_is_told_once_and_when_it_is_steady() {
     }
     assert_eq!(told[5..], ["host.flapping", "host.steady"]);
 }
+
+#[test]
+fn a_summary_that_is_filtered_where_the_port_was_closed_counts_as_a_quiet_scan() {
+    let mut watch = known(1, 1, 1);
+    for report in [
+        one_closed(),
+        both_open(),
+        one_closed(),
+        both_open(),
+        one_closed(),
+    ] {
+        watch.scan(&report);
+    }
+    assert_ne!(watch.record.ports[&Port::tcp(80)].flapping.window, 0);
+    for _ in 0..20 {
+        assert_eq!(watch.news(&seen("1-100", "22", "", "", "80")), NOTHING);
+    }
+    let port = &watch.record.ports[&Port::tcp(80)];
+    assert_eq!((port.flapping.window, port.state), (0, PortState::Closed));
+}
