@@ -131,7 +131,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "whole numbers are exact")]
     fn what_is_missing_and_what_is_false_is_told() {
         let work = Work::ports();
         let mut found = work.open.clone();
