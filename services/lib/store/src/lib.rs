@@ -60,9 +60,9 @@ pub trait Database:
     /// The time by the database's clock, to compare with our own.
     async fn clock(&self) -> Result<Timestamp, StoreError>;
 
-    /// Deletes what nobody needs any more: finished jobs and their inbox rows from before `older_than.working`,
-    /// ended deliveries from before `older_than.history`, and history from before then or from before what its
-    /// group keeps. Runs stay as long as any history. PostgreSQL keeps history by day (UTC) and drops a day when all
-    /// of it is old; it also makes the days to come, so this should be called at least daily.
+    /// Deletes what nobody needs any more: finished jobs with their requests and inbox rows from before
+    /// `older_than.working`, ended deliveries from before `older_than.history`, and history from before then or from
+    /// before what its group keeps. Runs stay as long as any history. PostgreSQL keeps history by day (UTC) and drops
+    /// a day when all of it is old; it also makes the days to come, so this should be called at least daily.
     async fn prune(&self, older_than: PruneBefore) -> Result<Pruned, StoreError>;
 }

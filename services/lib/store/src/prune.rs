@@ -7,7 +7,7 @@ use jiff::Timestamp;
 pub struct PruneBefore {
     /// The time now, from which groups count how long they keep history.
     pub now: Timestamp,
-    /// Finished jobs and the inbox that makes redelivery harmless: at least a day.
+    /// Finished jobs, the requests that led to them, and the inbox that makes redelivery harmless: at least a day.
     pub working: Timestamp,
     /// Ended deliveries, and the history of groups without a time of their own.
     pub history: Timestamp,

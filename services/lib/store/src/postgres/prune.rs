@@ -30,6 +30,14 @@ const INBOX: &str = "DELETE FROM inbox USING (SELECT job_id, part FROM inbox AS 
      ORDER BY received_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
      WHERE inbox.job_id = old.job_id AND inbox.part = old.part";
 
+/// Requests whose jobs are gone, and those that wait for a target which nobody watches.
+const REQUESTS: &str = "DELETE FROM requests USING (SELECT id FROM requests AS old \
+     WHERE asked_at < $1 AND NOT EXISTS (SELECT FROM jobs \
+     WHERE jobs.target_id = old.target_id AND jobs.run = old.run OFFSET 0) \
+     AND (run IS NOT NULL OR NOT EXISTS (SELECT FROM targets \
+     WHERE targets.id = old.target_id AND listed AND enabled OFFSET 0)) \
+     ORDER BY asked_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old WHERE requests.id = old.id";
+
 /// Deliveries of notifications all of whose deliveries have ended.
 const DELIVERIES: &str = "DELETE FROM deliveries WHERE notification_id = ANY (ARRAY(SELECT id \
      FROM notifications AS old WHERE created_at < $1 \
@@ -52,6 +60,7 @@ impl Postgres {
         let (working, history) = (cut(older_than.working), cut(older_than.history));
         let jobs = self.delete(JOBS, working).await?;
         self.delete(INBOX, working).await?;
+        self.delete(REQUESTS, working).await?;
         let deleted = self.prune_history(older_than).await?;
         let runs = self.delete(RUNS, deleted.before).await?;
         let deliveries = self.delete(DELIVERIES, history).await?;

@@ -59,6 +59,14 @@ fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, b
          LIMIT ?2)",
         working,
     )?;
+    let requests = delete(
+        "DELETE FROM requests WHERE id IN (SELECT id FROM requests AS old \
+         WHERE asked_at < ?1 AND NOT EXISTS (SELECT 1 FROM jobs \
+         WHERE jobs.target_id = old.target_id AND jobs.run = old.run) \
+         AND (run IS NOT NULL OR NOT EXISTS (SELECT 1 FROM targets \
+         WHERE targets.id = old.target_id AND listed AND enabled)) LIMIT ?2)",
+        working,
+    )?;
     let transitions = history::delete(transaction, older)?;
     let (notifications, deliveries) = notifications(transaction, older.history.as_microsecond())?;
     let pruned = Pruned {
@@ -68,7 +76,7 @@ fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, b
         runs: runs as u64,
         deliveries,
     };
-    let most = [jobs, runs, inbox, transitions, notifications];
+    let most = [jobs, runs, inbox, requests, transitions, notifications];
     Ok((pruned, most.contains(&(BATCH as usize))))
 }
 

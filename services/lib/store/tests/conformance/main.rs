@@ -73,6 +73,7 @@ on_both! {
         a_verification_does_not_hold_the_next_slot,
         a_refused_run_can_be_claimed_again_at_once,
         requests_of_targets_that_are_not_watched_wait,
+        requests_go_when_nothing_comes_of_them_any_more,
         a_request_says_how_far_it_is,
         a_lost_job_is_made_again_once,
         a_lost_verification_is_not_made_again,

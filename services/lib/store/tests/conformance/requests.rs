@@ -3,10 +3,10 @@
 use jiff::SignedDuration;
 use portwatch_domain::job::JobId;
 use portwatch_domain::target::{Switches, Target};
-use portwatch_store::Store;
 use portwatch_store::history::Scan;
 use portwatch_store::jobs::{JobProgress, NewRun};
 use portwatch_store::requests::{NewRequest, RequestKind, RequestState, RunKind};
+use portwatch_store::{PruneBefore, Store};
 use uuid::Uuid;
 
 use crate::samples::{
@@ -132,6 +132,46 @@ pub async fn requests_of_targets_that_are_not_watched_wait(store: Store) {
         store.claim_requests(at(3), 1, LEASE).await.unwrap().len(),
         1
     );
+}
+
+pub async fn requests_go_when_nothing_comes_of_them_any_more(store: Store) {
+    let off = Target {
+        switches: Switches {
+            enabled: false,
+            ..Switches::default()
+        },
+        ..target("off")
+    };
+    let (target, _) = with_a_slot_out(&store).await;
+    sync(&store, &[target.clone(), off.clone()]).await;
+    let of_off = |number| request(&off, number, RequestKind::Now);
+    let claimed = request(&target, 7, RequestKind::Now);
+    store
+        .add_requests(vec![claimed.clone(), of_off(9)])
+        .await
+        .unwrap();
+    let due = store.claim_requests(at(2), 9, LEASE).await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert!(take_run(&store, run_of_request(&due[0], &[1], at(100), at(3))).await);
+    let waiting = request(&target, 8, RequestKind::Now);
+    store.add_requests(vec![waiting.clone()]).await.unwrap();
+    let left = async |seconds| {
+        let before = PruneBefore {
+            now: at(0),
+            working: at(seconds),
+            history: at(0),
+        };
+        store.prune(before).await.unwrap();
+        let mut left = Vec::new();
+        for number in [7, 8, 9] {
+            let known = store.request(Uuid::from_u128(number), at(seconds)).await;
+            left.extend(known.unwrap().map(|_| number));
+        }
+        left
+    };
+    assert_eq!(left(1).await, [7, 8, 9], "asked at that time");
+    assert_eq!(left(100).await, [7, 8], "a job is out, and one is due");
+    assert_eq!(left(101).await, [8]);
 }
 
 pub async fn a_request_says_how_far_it_is(store: Store) {
