@@ -14,8 +14,9 @@ use super::Moment;
 const SILENCES: u8 = 5;
 const APART: Duration = Duration::from_millis(900);
 const OVER: Duration = Duration::from_secs(14);
-/// When it is given up: the pause between the last attempts is longer than `OVER`.
-const MOST_ATTEMPTS: u8 = 12;
+/// When it is given up: earlier if there was nobody else to be heard either.
+const MOST_ATTEMPTS: u8 = 9;
+const MOST_ATTEMPTS_UNHEARD: u8 = 5;
 /// How many ports known open go on asking, and how often each must have been silent.
 const MOST_ASKERS: usize = 3;
 const SILENCES_OF_EACH: u8 = 3;
@@ -106,7 +107,12 @@ impl Absence {
             None => return false,
         };
         let asker = &mut self.askers[place];
-        let asks = asker.attempts < MOST_ATTEMPTS;
+        let most = if self.silences == 0 {
+            MOST_ATTEMPTS_UNHEARD
+        } else {
+            MOST_ATTEMPTS
+        };
+        let asks = asker.attempts < most;
         asker.attempts += u8::from(asks);
         asks
     }
@@ -171,7 +177,10 @@ mod tests {
         }
         assert!(!absence.asks(10, 100));
         let more = (0..100).filter(|_| absence.asks(7, 100)).count();
+        assert_eq!(more + 1, usize::from(MOST_ATTEMPTS_UNHEARD));
+        absence.silent(8, at(1000));
+        let more = (0..100).filter(|_| absence.asks(8, 100)).count();
         assert_eq!(more + 1, usize::from(MOST_ATTEMPTS));
-        assert!(absence.asks(8, 100));
+        assert!(absence.asks(9, 100));
     }
 }

@@ -23,6 +23,11 @@ const DECOYS_OPEN: u32 = 2;
 /// After this long a silence of the host the way to it is checked, and as often.
 const CHECK_AFTER: Duration = Duration::from_secs(1);
 
+/// A host that answered, and then says nothing to so many controls for so long, is waited for no more: that is longer
+/// than most interruptions, and the next scan will tell.
+const GONE_AFTER: Duration = Duration::from_secs(12);
+const GONE_CONTROLS: u32 = 4;
+
 /// How well a port serves as a control: a closed one best, since no connection is opened half.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Quality {
@@ -59,6 +64,8 @@ pub(crate) struct Host {
     /// The controls that are out, by source port; made with the first.
     controls: Option<Box<Controls>>,
     next_control: u8,
+    /// The first control since it was last heard, and how many there were.
+    unanswered: Option<(Moment, u32)>,
     open: u32,
     newly_open: u32,
     /// How many decoys answered *open*; `None` until they are sent.
@@ -84,6 +91,7 @@ impl Host {
             last_check: None,
             controls: None,
             next_control: 0,
+            unanswered: None,
             open: 0,
             newly_open: 0,
             decoys_open: None,
@@ -94,6 +102,7 @@ impl Host {
     /// start of the scan.
     pub(crate) fn answered(&mut self, port: u16, answer: Answer, sent: Option<Moment>) {
         self.up = true;
+        self.unanswered = None;
         if let Some(sent) = sent {
             self.answered.mark(sent);
         }
@@ -112,6 +121,12 @@ impl Host {
     pub(crate) fn answered_around(&self, sent: Moment) -> bool {
         let before = self.answered.any(sent.saturating_sub(SLOT), sent);
         before && self.answered.any(sent, sent + SLOT)
+    }
+
+    /// It was there, but has answered nothing of late, although it was asked.
+    pub(crate) fn is_gone(&self, now: Moment) -> bool {
+        self.unanswered
+            .is_some_and(|(since, controls)| now >= since + GONE_AFTER && controls >= GONE_CONTROLS)
     }
 
     /// The port to probe so that the silence of another one, sent now, can be judged; `None` if the host has
@@ -144,6 +159,8 @@ impl Host {
     /// A control or decoy to `port` leaves now: which of the control source ports it takes, and when an earlier one
     /// left with that port and was never answered.
     pub(crate) fn control_sent(&mut self, now: Moment, port: u16) -> (u8, Option<Moment>) {
+        let (_, unanswered) = self.unanswered.get_or_insert((now, 0));
+        *unanswered += 1;
         let slot = self.next_control;
         let controls = self.controls.get_or_insert_default();
         let before = controls[usize::from(slot)].replace((now, port));

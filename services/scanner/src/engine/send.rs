@@ -6,6 +6,7 @@ use std::time::Duration;
 use portwatch_packet::{Flow, Ports};
 
 use super::line::Attempt;
+use super::mark::Mark;
 use super::pacing::{Gate, Wait};
 use super::track::{ATTEMPTS, SWEEP_ATTEMPTS, Step, Unheard, Waiting};
 use super::{Engine, Moment, Next};
@@ -181,11 +182,16 @@ impl Engine {
         }
         let goes_on = self.goes_on(index, pair);
         let host = &self.hosts[index as usize];
+        let attempts = if host.is_gone(now) {
+            0
+        } else {
+            self.plan.attempts
+        };
         let unheard = Unheard {
             goes_on,
             counts: host.up && !overflowed && host.answered_around(sent),
             needed: host.loss.silences_needed(),
-            attempts: self.plan.attempts,
+            attempts,
         };
         let step = self
             .tracks
@@ -215,7 +221,14 @@ impl Engine {
                 continue;
             };
             self.begun -= begun - state.line.begun();
+            let is_gone = state.is_gone(now);
             if !self.is_wanted(attempt) {
+                continue;
+            }
+            if let Attempt::Port(pair) = attempt
+                && is_gone
+            {
+                self.settle(pair, Mark::UNKNOWN);
                 continue;
             }
             let taken = self.take(&mut gate, now, host);
@@ -327,10 +340,11 @@ impl Engine {
     fn transmit_attempt(&mut self, now: Moment, host: u32, pair: u32) -> Option<u8> {
         let state = &self.hosts[host as usize];
         let (timeout, lossy) = (state.rtt.timeout(), state.loss.is_lossy());
+        let host_up = state.up;
         let track = self.tracks.get_mut(&pair)?;
         let needs_control = track.needs_control();
         let attempt = track.transmit(now, lossy);
-        let patience = track.patience(timeout);
+        let patience = track.patience(timeout, host_up);
         self.wait_for(pair, Waiting::Answer);
         self.set_timer(pair, now + patience);
         if needs_control {

@@ -47,6 +47,8 @@ pub(crate) struct Conditions {
     pub(crate) blackouts: Vec<(Moment, Moment)>,
     /// The receive queue overflows in these periods: answers are lost, and it is noticed.
     pub(crate) overflows: Vec<(Moment, Moment)>,
+    /// These hosts say nothing from then on.
+    pub(crate) gone: Vec<(IpAddr, Moment)>,
 }
 
 impl Default for Conditions {
@@ -58,6 +60,7 @@ impl Default for Conditions {
             jitter: Duration::from_millis(1),
             blackouts: Vec::new(),
             overflows: Vec::new(),
+            gone: Vec::new(),
         }
     }
 }
@@ -136,6 +139,13 @@ impl Network {
         let Some(target) = self.targets.get(&destination) else {
             return;
         };
+        let gone = &self.conditions.gone;
+        if gone
+            .iter()
+            .any(|&(host, from)| host == destination && at >= from)
+        {
+            return;
+        }
         let port = target
             .ports
             .get(&probe.flow.ports.destination)

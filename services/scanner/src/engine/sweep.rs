@@ -43,7 +43,7 @@ impl Engine {
             }
             let (host, _) = self.pair(pair);
             let state = &self.hosts[host as usize];
-            if state.suspect {
+            if state.suspect || state.is_gone(now) {
                 self.settle(pair, Mark::UNKNOWN);
                 continue;
             }

@@ -16,6 +16,7 @@ use super::*;
 use crate::drive::{Clock, End, drive};
 use crate::exclude::Exclusions;
 
+mod durations;
 mod rates;
 mod verdicts;
 

@@ -29,7 +29,8 @@ const SECOND_RST_AFTER: Duration = Duration::from_secs(1);
 const CONFIRMATIONS: u8 = 8;
 /// A target sends its SYN-ACK again after a second; the last wait of a port should see that.
 const LAST_WAIT: Duration = Duration::from_millis(1100);
-/// Pauses after the probes that show that a port known open is silent: they leave at 0, 1, 3 and 7 s.
+/// Pauses after the probes that show that a port known open is silent: they leave at 0, 1, 3 and 7 s. Should it take
+/// more, because packets are lost, those follow sooner; unless it is the whole host that is silent.
 const SPACED: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -213,14 +214,19 @@ impl Track {
     }
 
     /// How long to wait for an answer to the attempt that was just sent.
-    pub(crate) fn patience(&self, timeout: Duration) -> Duration {
+    pub(crate) fn patience(&self, timeout: Duration, host_up: bool) -> Duration {
         let last = self.next.saturating_sub(1);
         let backed_off = |tries: u8| timeout.saturating_mul(1 << tries.min(6));
         match self.goal {
             Goal::Silence if self.quick => backed_off(1).min(LAST_WAIT),
             Goal::Silence if self.known_open => {
-                let step = usize::from(last.saturating_sub(SWEEP_ATTEMPTS)).min(SPACED.len() - 1);
-                SPACED[step].max(timeout)
+                let step = usize::from(last.saturating_sub(SWEEP_ATTEMPTS));
+                let after = if host_up {
+                    LAST_WAIT
+                } else {
+                    SPACED[SPACED.len() - 1]
+                };
+                SPACED.get(step).copied().unwrap_or(after).max(timeout)
             }
             Goal::Sweep | Goal::Silence | Goal::Closed { .. } => LAST_WAIT.max(timeout),
             Goal::Opened { after } => {

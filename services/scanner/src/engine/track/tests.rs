@@ -163,7 +163,7 @@ fn where_packets_are_lost_the_first_silences_after_the_sweep_are_short_and_not_s
     let mut waits = Vec::new();
     loop {
         lossy.transmit(Moment::ZERO, true);
-        waits.push(lossy.patience(TIMEOUT));
+        waits.push(lossy.patience(TIMEOUT, true));
         if lossy.unheard(COUNTED) != Step::Probe {
             break;
         }
@@ -172,7 +172,7 @@ fn where_packets_are_lost_the_first_silences_after_the_sweep_are_short_and_not_s
     assert_eq!(waits, [quick, quick, spaced, spaced, spaced]);
     let mut known = Track::silent(true, SWEEP_ATTEMPTS);
     known.transmit(Moment::ZERO, true);
-    assert_eq!(known.patience(TIMEOUT), SPACED[0]);
+    assert_eq!(known.patience(TIMEOUT, true), SPACED[0]);
 }
 
 #[test]
@@ -225,14 +225,16 @@ fn it_takes_two_icmp_errors_or_one_and_silence() {
 fn probes_back_off_and_the_last_wait_sees_a_retransmitted_syn_ack() {
     let sweep = [0, 1, 2].map(|attempt| sweep_patience(TIMEOUT, attempt).as_millis());
     assert_eq!(sweep, [100, 100, 200]);
-    let mut track = Track::silent(true, 0);
-    let mut waits = Vec::new();
-    for _ in 0..5 {
-        track.transmit(Moment::ZERO, false);
-        waits.push(track.patience(TIMEOUT).as_millis());
-        track.unheard(COUNTED);
+    for (host_up, later) in [(true, 1100), (false, 4000)] {
+        let mut track = Track::silent(true, 0);
+        let mut waits = Vec::new();
+        for _ in 0..5 {
+            track.transmit(Moment::ZERO, false);
+            waits.push(track.patience(TIMEOUT, host_up).as_millis());
+            track.unheard(COUNTED);
+        }
+        assert_eq!(waits, [1000, 2000, 4000, later, later]);
     }
-    assert_eq!(waits, [1000, 2000, 4000, 4000, 4000]);
 
     let mut opened = fresh(false);
     opened.transmit(Moment::ZERO, false);
@@ -240,7 +242,7 @@ fn probes_back_off_and_the_last_wait_sees_a_retransmitted_syn_ack() {
     let mut waits = Vec::new();
     for _ in 0..CONFIRMATIONS {
         opened.transmit(Moment::ZERO, false);
-        waits.push(opened.patience(TIMEOUT).as_millis());
+        waits.push(opened.patience(TIMEOUT, true).as_millis());
         opened.unheard(COUNTED);
     }
     assert_eq!(waits, [100, 200, 400, 800, 1600, 3000, 3000, 3000]);
