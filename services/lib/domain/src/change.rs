@@ -173,6 +173,24 @@ pub enum About {
     Zone(Zone),
 }
 
+impl About {
+    /// The target, unless it is about a zone.
+    pub const fn target(&self) -> Option<&TargetRef> {
+        match self {
+            Self::Host { target, .. } | Self::Target(target) => Some(target),
+            Self::Zone(_) => None,
+        }
+    }
+
+    /// The zone, or that of the target.
+    pub const fn zone(&self) -> &Zone {
+        match self {
+            Self::Host { target, .. } | Self::Target(target) => &target.zone,
+            Self::Zone(zone) => zone,
+        }
+    }
+}
+
 /// Changes that are told together: those of one host that one part of a snapshot brought, or one of a target or
 /// a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,10 +223,7 @@ impl Changes {
 
     /// The target, unless they are about a zone.
     pub const fn target(&self) -> Option<&TargetRef> {
-        match &self.about {
-            About::Host { target, .. } | About::Target(target) => Some(target),
-            About::Zone(_) => None,
-        }
+        self.about.target()
     }
 
     /// The host's address, if they are about a host.

@@ -1,6 +1,11 @@
 //! Who is told, in which words, and when again.
 
+pub mod matcher;
+pub mod quiet;
 pub mod retry;
+pub mod route;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use jiff::Timestamp;

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 pub use address::{Address, AddressError, IpRange};
-pub use schedule::{Cron, Every, MIN_INTERVAL, Schedule, ScheduleError, Window};
+pub use schedule::{Cron, Every, MIN_INTERVAL, Schedule, ScheduleError, Window, is_within};
 
 use crate::ports::PortSet;
 

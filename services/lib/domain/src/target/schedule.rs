@@ -69,6 +69,15 @@ pub enum ScheduleError {
     AlwaysClosed,
 }
 
+/// Whether `at` lies in one of the windows, in a time zone by its IANA name.
+pub fn is_within(windows: &[Window], time_zone: &str, at: Timestamp) -> bool {
+    let zone = TimeZone::get(time_zone).unwrap_or(TimeZone::UTC);
+    let instances = window::instances(windows, &zone, at);
+    instances
+        .iter()
+        .any(|&(start, end)| start <= at && at < end)
+}
+
 impl Schedule {
     /// At an interval, at any time of the day.
     pub fn every(interval: SignedDuration) -> Self {
