@@ -1,9 +1,11 @@
 //! Who is told, in which words, and when again.
 
+pub mod bundle;
 pub mod matcher;
 pub mod quiet;
 pub mod retry;
 pub mod route;
+pub mod summary;
 #[cfg(test)]
 mod tests;
 pub mod words;
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::change::Changes;
+use summary::Summary;
 
 /// What is told to every channel: changes that belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,19 @@ impl Notification {
         })
     }
 
+    /// The notification of changes that were picked from others, or put together.
+    pub fn gathered(changes: Changes, now: Timestamp) -> Self {
+        let mut name = b"gathered".to_vec();
+        for change in &changes.changes {
+            name.extend(change.id.0.as_bytes());
+        }
+        Self {
+            id: Uuid::new_v5(&changes.id(), &name),
+            changes,
+            created_at: now,
+        }
+    }
+
     /// The id of its delivery to a channel; receivers drop what they have seen by it.
     pub fn delivery_id(&self, channel: &str) -> Uuid {
         Uuid::new_v5(&self.id, channel.as_bytes())
@@ -42,5 +58,45 @@ impl Notification {
     /// What must stay in order: everything about the same host, target or zone.
     pub fn order_key(&self) -> String {
         self.changes.order_key()
+    }
+}
+
+/// What one message tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// The changes of one host, target or zone.
+    Changes(Notification),
+    /// Many changes in one.
+    Summary(Summary),
+}
+
+impl Content {
+    /// Its id.
+    pub const fn id(&self) -> Uuid {
+        match self {
+            Self::Changes(notification) => notification.id,
+            Self::Summary(summary) => summary.id,
+        }
+    }
+
+    /// When it was made.
+    pub const fn created_at(&self) -> Timestamp {
+        match self {
+            Self::Changes(notification) => notification.created_at,
+            Self::Summary(summary) => summary.created_at,
+        }
+    }
+
+    /// The id of its delivery to a channel; receivers drop what they have seen by it.
+    pub fn delivery_id(&self, channel: &str) -> Uuid {
+        Uuid::new_v5(&self.id(), channel.as_bytes())
+    }
+
+    /// What must stay in order.
+    pub fn order_key(&self) -> String {
+        match self {
+            Self::Changes(notification) => notification.order_key(),
+            Self::Summary(_) => "summary".to_owned(),
+        }
     }
 }

@@ -55,15 +55,15 @@ pub fn quiet<'a>(
     now: Timestamp,
 ) -> Option<Quiet<'a>> {
     let fits = |matcher: &Matcher| matcher.check(about, change).is_ok();
-    let silenced = silences
+    let silence = silences
         .iter()
         .find(|silence| silence.from <= now && now < silence.until && fits(&silence.matcher));
-    let maintained = || {
+    let window = || {
         maintenance.iter().find(|window| {
             is_within(&window.windows, &window.time_zone, now) && fits(&window.matcher)
         })
     };
-    silenced
+    silence
         .map(Quiet::Silenced)
-        .or_else(|| maintained().map(Quiet::Maintained))
+        .or_else(|| window().map(Quiet::Maintained))
 }

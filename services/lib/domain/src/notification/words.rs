@@ -1,5 +1,6 @@
 //! Changes in plain words, for terminals, mail and chat.
 
+pub mod many;
 #[cfg(test)]
 mod tests;
 

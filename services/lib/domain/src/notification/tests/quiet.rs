@@ -36,8 +36,8 @@ fn a_silence_lasts_from_its_beginning_to_before_its_end() {
         ("2026-03-01T12:00:00Z", false),
     ] {
         let why = quiet(&silences, &[], &host(), &opened(), at(now));
-        let silenced = Some(Quiet::Silenced(&silences[0]));
-        assert_eq!(why, silenced.filter(|_| is_quiet), "{now}");
+        let by_silence = Some(Quiet::Silenced(&silences[0]));
+        assert_eq!(why, by_silence.filter(|_| is_quiet), "{now}");
     }
     let (zone, change) = unattended();
     let elsewhere = quiet(&silences, &[], &zone, &change, at("2026-03-01T11:00:00Z"));

@@ -1,9 +1,11 @@
 //! Rules as tables.
 
 use super::super::matcher::{HostPattern, Matcher, Mismatch, Pattern};
-use super::super::route::{Routes, Rule};
+use super::super::route::{Digest, Routes, Rule, Share};
 use super::{down, host, opened, unattended};
-use crate::change::Severity;
+use jiff::Timestamp;
+
+use crate::change::{Change, Changes, Severity};
 
 fn patterns(texts: &[&str]) -> Vec<Pattern> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -37,177 +39,57 @@ fn patterns_match_whole_texts_without_regard_to_case() {
     assert!(" ".parse::<Pattern>().is_err());
 }
 
+fn matcher(fill: impl FnOnce(&mut Matcher)) -> Matcher {
+    let mut matcher = Matcher::default();
+    fill(&mut matcher);
+    matcher
+}
+
 #[test]
 fn a_matcher_says_what_does_not_fit() {
-    let any = Matcher::default;
-    let fits = |matcher: Matcher| matcher.check(&host(), &opened());
     for (matcher, fitting) in [
-        (any(), Ok(())),
+        (matcher(|_| {}), Ok(())),
+        (matcher(|m| m.groups = patterns(&["x", "shop"])), Ok(())),
+        (matcher(|m| m.groups = patterns(&["x"])), Err("group")),
+        (matcher(|m| m.targets = patterns(&["web-*"])), Ok(())),
+        (matcher(|m| m.targets = patterns(&["db-*"])), Err("target")),
+        (matcher(|m| m.tags = patterns(&["us", "eu"])), Ok(())),
+        (matcher(|m| m.tags = patterns(&["us"])), Err("tag")),
+        (matcher(|m| m.zones = patterns(&["dmz"])), Ok(())),
+        (matcher(|m| m.zones = patterns(&["default"])), Err("zone")),
+        (matcher(|m| m.hosts = hosts(&["*.example.org"])), Ok(())),
+        (matcher(|m| m.hosts = hosts(&["192.0.2.0/28"])), Ok(())),
+        (matcher(|m| m.hosts = hosts(&["192.0.2.*"])), Ok(())),
         (
-            Matcher {
-                groups: patterns(&["x", "shop"]),
-                ..any()
-            },
-            Ok(()),
-        ),
-        (
-            Matcher {
-                groups: patterns(&["x"]),
-                ..any()
-            },
-            Err("group"),
-        ),
-        (
-            Matcher {
-                targets: patterns(&["web-*"]),
-                ..any()
-            },
-            Ok(()),
-        ),
-        (
-            Matcher {
-                targets: patterns(&["db-*"]),
-                ..any()
-            },
-            Err("target"),
-        ),
-        (
-            Matcher {
-                tags: patterns(&["us", "eu"]),
-                ..any()
-            },
-            Ok(()),
-        ),
-        (
-            Matcher {
-                tags: patterns(&["us"]),
-                ..any()
-            },
-            Err("tag"),
-        ),
-        (
-            Matcher {
-                zones: patterns(&["dmz"]),
-                ..any()
-            },
-            Ok(()),
-        ),
-        (
-            Matcher {
-                zones: patterns(&["default"]),
-                ..any()
-            },
-            Err("zone"),
-        ),
-        (
-            Matcher {
-                hosts: hosts(&["*.example.org"]),
-                ..any()
-            },
-            Ok(()),
-        ),
-        (
-            Matcher {
-                hosts: hosts(&["192.0.2.0/28"]),
-                ..any()
-            },
-            Ok(()),
-        ),
-        (
-            Matcher {
-                hosts: hosts(&["192.0.2.*"]),
-                ..any()
-            },
-            Ok(()),
-        ),
-        (
-            Matcher {
-                hosts: hosts(&["192.0.2.8", "ftp*"]),
-                ..any()
-            },
+            matcher(|m| m.hosts = hosts(&["192.0.2.8", "ftp*"])),
             Err("host"),
         ),
-        (
-            Matcher {
-                kinds: patterns(&["port.opened"]),
-                ..any()
-            },
-            Ok(()),
-        ),
-        (
-            Matcher {
-                kinds: patterns(&["host.*"]),
-                ..any()
-            },
-            Err("kind"),
-        ),
-        (
-            Matcher {
-                ports: Some("20-30".parse().unwrap()),
-                ..any()
-            },
-            Ok(()),
-        ),
-        (
-            Matcher {
-                ports: Some("80".parse().unwrap()),
-                ..any()
-            },
-            Err("ports"),
-        ),
-        (
-            Matcher {
-                expected: Some(false),
-                ..any()
-            },
-            Ok(()),
-        ),
-        (
-            Matcher {
-                expected: Some(true),
-                ..any()
-            },
-            Err("expected"),
-        ),
-        (
-            Matcher {
-                severity: Some(Severity::High),
-                ..any()
-            },
-            Ok(()),
-        ),
+        (matcher(|m| m.kinds = patterns(&["port.opened"])), Ok(())),
+        (matcher(|m| m.kinds = patterns(&["host.*"])), Err("kind")),
+        (matcher(|m| m.ports = "20-30".parse().ok()), Ok(())),
+        (matcher(|m| m.ports = "80".parse().ok()), Err("ports")),
+        (matcher(|m| m.expected = Some(false)), Ok(())),
+        (matcher(|m| m.expected = Some(true)), Err("expected")),
+        (matcher(|m| m.severity = Some(Severity::High)), Ok(())),
     ] {
-        assert_eq!(
-            fits(matcher.clone()),
-            fitting.map_err(Mismatch),
-            "{matcher:?}"
-        );
+        let fits = matcher.check(&host(), &opened());
+        assert_eq!(fits, fitting.map_err(Mismatch), "{matcher:?}");
     }
-    let high = Matcher {
-        severity: Some(Severity::High),
-        ..any()
-    };
-    assert_eq!(high.check(&host(), &down()), Err(Mismatch("severity")));
-    let of_port = Matcher {
-        ports: Some("all".parse().unwrap()),
-        ..any()
-    };
-    assert_eq!(of_port.check(&host(), &down()), Err(Mismatch("ports")));
-    let expected = Matcher {
-        expected: Some(false),
-        ..any()
-    };
-    assert_eq!(expected.check(&host(), &down()), Err(Mismatch("expected")));
+}
+
+#[test]
+fn what_a_change_is_not_about_does_not_fit() {
+    for (matcher, misfit) in [
+        (matcher(|m| m.severity = Some(Severity::High)), "severity"),
+        (matcher(|m| m.ports = "all".parse().ok()), "ports"),
+        (matcher(|m| m.expected = Some(false)), "expected"),
+    ] {
+        assert_eq!(matcher.check(&host(), &down()), Err(Mismatch(misfit)));
+    }
     let (zone, change) = unattended();
-    let of_zone = Matcher {
-        zones: patterns(&["dmz"]),
-        ..any()
-    };
+    let of_zone = matcher(|m| m.zones = patterns(&["dmz"]));
     assert_eq!(of_zone.check(&zone, &change), Ok(()));
-    let of_group = Matcher {
-        groups: patterns(&["*"]),
-        ..any()
-    };
+    let of_group = matcher(|m| m.groups = patterns(&["*"]));
     assert_eq!(of_group.check(&zone, &change), Err(Mismatch("group")));
 }
 
@@ -220,6 +102,7 @@ fn rule(name: &str, kinds: &[&str], channels: &[&str], go_on: bool) -> Rule {
         },
         channels: channels.iter().map(ToString::to_string).collect(),
         go_on,
+        digest: None,
     }
 }
 
@@ -239,7 +122,7 @@ fn the_first_rule_that_fits_counts_unless_it_goes_on() {
         (true, opened(), vec!["chat", "mail", "log"]),
         (true, down(), vec!["pager"]),
     ] {
-        assert_eq!(routes(go_on).way(&host(), &change).channels, channels);
+        assert_eq!(routes(go_on).way(&host(), &change).channels(), channels);
     }
     let routes = routes(false);
     let way = routes.way(&host(), &opened());
@@ -257,11 +140,75 @@ fn what_no_rule_is_about_goes_the_default_way_and_a_rule_can_tell_nobody() {
         rules: vec![rule("hosts", &["host.*"], &[], true)],
         default: vec!["chat".to_owned()],
     };
-    assert_eq!(routes.way(&host(), &opened()).channels, ["chat"]);
+    assert_eq!(routes.way(&host(), &opened()).channels(), ["chat"]);
     let nobody = routes.way(&host(), &down());
-    assert_eq!(nobody.channels, [""; 0]);
+    assert_eq!(nobody.channels(), [""; 0]);
     assert_eq!(nobody.steps.len(), 1);
     assert_eq!(routes.unknown_channels(&["chat"]), []);
     routes.rules[0].channels.push("pagr".to_owned());
     assert_eq!(routes.unknown_channels(&["chat"]), [("hosts", "pagr")]);
+}
+
+#[test]
+fn changes_are_shared_out() {
+    let digest = Digest {
+        cron: "0 8 * * *".parse().unwrap(),
+        time_zone: "UTC".to_owned(),
+    };
+    let daily = Rule {
+        digest: Some(digest.clone()),
+        ..rule("daily", &["*"], &["mail"], true)
+    };
+    let routes = Routes {
+        rules: vec![
+            daily,
+            rule("ports", &["port.*"], &["chat", "mail"], true),
+            rule("hosts", &["host.*"], &["pager"], true),
+        ],
+        default: vec!["chat".to_owned()],
+    };
+    let changes = |changes: Vec<Change>| Changes {
+        about: host(),
+        notify: true,
+        job: None,
+        changes,
+    };
+    let shared = |quiet: &dyn Fn(&Change) -> bool| {
+        let changes = changes(vec![opened(), down(), opened()]);
+        let shares = routes.share(&changes, quiet);
+        let share = |share: &Share<'_>| {
+            let in_digest = share.stop.digest.is_some();
+            (
+                share.stop.channel.to_owned(),
+                in_digest,
+                share.places.clone(),
+            )
+        };
+        shares.iter().map(share).collect::<Vec<_>>()
+    };
+    let to = |channel: &str, in_digest, places: &[usize]| {
+        (channel.to_owned(), in_digest, places.to_vec())
+    };
+    assert_eq!(
+        shared(&|_| false),
+        [
+            to("mail", true, &[0, 1, 2]),
+            to("chat", false, &[0, 2]),
+            to("mail", false, &[0, 2]),
+            to("pager", false, &[1]),
+        ]
+    );
+    let quiet = |change: &Change| change.transition.port().is_some();
+    assert_eq!(
+        shared(&quiet),
+        [to("mail", true, &[1]), to("pager", false, &[1])]
+    );
+    assert_eq!(shared(&|_| true), []);
+
+    let at: Timestamp = "2026-03-01T07:59:00Z".parse().unwrap();
+    assert_eq!(digest.after(at).to_string(), "2026-03-01T08:00:00Z");
+    assert_eq!(
+        digest.after(digest.after(at)).to_string(),
+        "2026-03-02T08:00:00Z"
+    );
 }
