@@ -1,7 +1,7 @@
 //! What Portwatch remembers, in PostgreSQL or SQLite behind one set of traits.
 //!
 //! One file per noun holds the trait and its types: [`targets`], [`jobs`], [`requests`], [`watch`], [`snapshots`],
-//! [`history`], [`policy`], [`notifications`], and the [`outbox`] between the database and the broker. `postgres/` and
+//! [`history`], [`policy`], [`notifications`], [`held`], [`silences`], and the [`outbox`] between the database and the broker. `postgres/` and
 //! `sqlite/` implement them, and both pass the one `conformance` suite.
 //!
 //! Every method is one transaction (only [`Database::prune`] takes several). Times come in as
@@ -9,6 +9,7 @@
 
 mod columns;
 mod error;
+pub mod held;
 pub mod history;
 pub mod jobs;
 pub mod notifications;
@@ -17,6 +18,7 @@ pub mod policy;
 pub mod postgres;
 mod prune;
 pub mod requests;
+pub mod silences;
 pub mod snapshots;
 pub mod sqlite;
 pub mod targets;
@@ -48,6 +50,8 @@ pub trait Database:
     + policy::Policies
     + outbox::Outbox
     + notifications::Notifications
+    + held::HeldNotifications
+    + silences::Silences
 {
     /// Asks the database for a sign of life and checks that its schema is the one this program
     /// was built for; the error says what is wrong.

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::held::NewHeld;
 
 /// A notification and the deliveries that it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +18,10 @@ pub struct NewNotification {
     pub body: Vec<u8>,
     /// Deliveries to one channel with the same key go out in the order in which they were saved.
     pub order_key: String,
-    /// One for each channel; none if nobody is told.
+    /// One for each channel that is told at once.
     pub deliveries: Vec<NewDelivery>,
+    /// One for each channel that is told later, with what comes until then.
+    pub held: Vec<NewHeld>,
 }
 
 /// A delivery to make.

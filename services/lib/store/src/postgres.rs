@@ -47,6 +47,7 @@ macro_rules! transaction {
 }
 
 mod connect;
+mod held;
 mod history;
 mod jobs;
 mod migrate;
@@ -57,6 +58,7 @@ mod prune;
 mod requests;
 mod rows;
 mod settings;
+mod silences;
 mod snapshots;
 mod targets;
 mod watch;

@@ -3,6 +3,7 @@
 //! One connection does all the work, one transaction after the other, off the asynchronous threads.
 //! A commit is on the disk when a method returns (WAL, `synchronous=FULL`).
 
+mod held;
 mod history;
 mod jobs;
 mod notifications;
@@ -12,6 +13,7 @@ mod policy;
 mod prune;
 mod requests;
 mod rows;
+mod silences;
 mod snapshots;
 mod targets;
 mod watch;

@@ -9,7 +9,7 @@ use deadpool_postgres::Transaction;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{Postgres, Problem};
+use super::{Postgres, Problem, held};
 use crate::StoreError;
 use crate::columns::{cut, lease_end, micros, number};
 use crate::notifications::{
@@ -145,7 +145,7 @@ async fn lock(transaction: &Transaction<'_>, order_key: &str) -> Result<(), Prob
     Ok(())
 }
 
-async fn save(
+pub(super) async fn save(
     transaction: &Transaction<'_>,
     notification: &NewNotification,
 ) -> Result<bool, Problem> {
@@ -182,6 +182,7 @@ async fn save(
             ],
         )
         .await?;
+    held::save(transaction, notification).await?;
     Ok(true)
 }
 

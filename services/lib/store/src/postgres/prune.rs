@@ -50,7 +50,17 @@ const DELIVERIES: &str = "DELETE FROM deliveries WHERE notification_id = ANY (AR
 const NOTIFICATIONS: &str = "DELETE FROM notifications WHERE id = ANY (ARRAY(SELECT id \
      FROM notifications AS old WHERE created_at < $1 \
      AND NOT EXISTS (SELECT FROM deliveries WHERE notification_id = old.id OFFSET 0) \
+     AND NOT EXISTS (SELECT FROM held WHERE notification_id = old.id OFFSET 0) \
      ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
+
+/// When channels were told longer ago than any interval.
+const TOLD: &str = "DELETE FROM told USING (SELECT channel, order_key FROM told AS old \
+     WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
+     WHERE told.channel = old.channel AND told.order_key = old.order_key";
+
+const SILENCES: &str = "DELETE FROM silences USING (SELECT id FROM silences AS old \
+     WHERE until_at < $1 ORDER BY until_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
+     WHERE silences.id = old.id";
 
 impl Postgres {
     pub(super) async fn prune_in_batches(
@@ -65,6 +75,8 @@ impl Postgres {
         let runs = self.delete(RUNS, deleted.before).await?;
         let deliveries = self.delete(DELIVERIES, history).await?;
         self.delete(NOTIFICATIONS, history).await?;
+        self.delete(TOLD, working).await?;
+        self.delete(SILENCES, history).await?;
         Ok(Pruned {
             jobs,
             history: deleted.rows,

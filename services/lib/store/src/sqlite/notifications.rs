@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
-use super::{Problem, Sqlite, rows};
+use super::{Problem, Sqlite, held, rows};
 use crate::StoreError;
 use crate::columns::{lease_end, micros};
 use crate::notifications::{
@@ -87,7 +87,10 @@ impl Notifications for Sqlite {
     }
 }
 
-fn save(transaction: &Transaction<'_>, notification: &NewNotification) -> Result<bool, Problem> {
+pub(super) fn save(
+    transaction: &Transaction<'_>,
+    notification: &NewNotification,
+) -> Result<bool, Problem> {
     let id = notification.id.as_bytes();
     let created_at = notification.created_at.as_microsecond();
     let new = transaction
@@ -114,6 +117,7 @@ fn save(transaction: &Transaction<'_>, notification: &NewNotification) -> Result
             created_at
         ])?;
     }
+    held::save(transaction, notification)?;
     Ok(true)
 }
 

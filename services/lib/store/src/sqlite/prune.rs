@@ -69,6 +69,15 @@ fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, b
     )?;
     let transitions = history::delete(transaction, older)?;
     let (notifications, deliveries) = notifications(transaction, older.history.as_microsecond())?;
+    let told = delete(
+        "DELETE FROM told WHERE (channel, order_key) IN (SELECT channel, order_key FROM told \
+         WHERE at < ?1 LIMIT ?2)",
+        working,
+    )?;
+    let silences = delete(
+        "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE until_at < ?1 LIMIT ?2)",
+        older.history.as_microsecond(),
+    )?;
     let pruned = Pruned {
         jobs: jobs as u64,
         history: transitions as u64,
@@ -76,7 +85,16 @@ fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, b
         runs: runs as u64,
         deliveries,
     };
-    let most = [jobs, runs, inbox, requests, transitions, notifications];
+    let most = [
+        jobs,
+        runs,
+        inbox,
+        requests,
+        transitions,
+        notifications,
+        told,
+        silences,
+    ];
     Ok((pruned, most.contains(&(BATCH as usize))))
 }
 
@@ -84,7 +102,8 @@ fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, b
 fn notifications(transaction: &Transaction<'_>, before: i64) -> Result<(usize, u64), Problem> {
     let old = "SELECT id FROM notifications AS old WHERE created_at < ?1 AND NOT EXISTS \
          (SELECT 1 FROM deliveries WHERE notification_id = old.id \
-         AND (ended_at IS NULL OR ended_at >= ?1)) ORDER BY created_at, id LIMIT ?2";
+         AND (ended_at IS NULL OR ended_at >= ?1)) AND NOT EXISTS (SELECT 1 FROM held \
+         WHERE notification_id = old.id) ORDER BY created_at, id LIMIT ?2";
     let deliveries = transaction
         .prepare_cached(&format!(
             "DELETE FROM deliveries WHERE notification_id IN ({old})"

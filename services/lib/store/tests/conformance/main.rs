@@ -5,6 +5,7 @@
 mod callers;
 mod confirmation;
 mod databases;
+mod held;
 mod history;
 mod history_days;
 mod jobs;
@@ -49,6 +50,12 @@ macro_rules! on_both {
 }
 
 on_both! {
+    held:
+        what_waits_is_told_with_what_comes_later,
+        what_was_told_is_told_again_after_the_interval,
+        a_digest_waits_for_its_time_apart,
+        what_waits_is_not_deleted,
+        silences_are_kept_until_they_end;
     targets:
         what_is_saved_comes_back,
         a_sync_creates_updates_and_retires,

@@ -24,6 +24,7 @@ pub fn notification(number: u128, seconds: i64, key: &str, channels: &[&str]) ->
         body: number.to_be_bytes().to_vec(),
         order_key: key.to_owned(),
         deliveries: deliveries.collect(),
+        held: Vec::new(),
     }
 }
 
