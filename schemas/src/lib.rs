@@ -16,10 +16,12 @@ mod notification;
 mod progress;
 mod service;
 mod snapshot;
+mod summary;
 mod text;
 mod trace;
 
 pub use envelope::{MAX_MESSAGE_BYTES, Message, Meta, decode, encode};
 pub use error::{DecodeError, EncodeError, Problem};
 pub use notification::notification_body;
+pub use summary::{content_body, decode_content};
 pub use trace::{TraceParent, TraceParentError};

@@ -21,7 +21,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 mod changes;
-pub use changes::{changes, notification};
+pub use changes::{changes, notification, summary};
 
 /// The largest number that every JSON reader keeps exactly.
 const MAX_EXACT: u64 = (1 << 53) - 1;

@@ -6,6 +6,7 @@ use portwatch_domain::change::Changes;
 use portwatch_domain::job::Job;
 use portwatch_domain::job::progress::Progress;
 use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::summary::Summary;
 use portwatch_domain::snapshot::Snapshot;
 use portwatch_schemas::Message;
 use serde_json::{Map, Value};
@@ -92,6 +93,7 @@ fn it_names_every_message_with_its_schema() {
         ("change", Changes::TYPE, Changes::SCHEMA),
         ("progress", Progress::TYPE, Progress::SCHEMA),
         ("webhook", Notification::TYPE, Notification::SCHEMA),
+        ("summary", Summary::TYPE, Summary::SCHEMA),
     ] {
         let said = &document["components"]["messages"][message];
         assert_eq!(said["name"], kind);

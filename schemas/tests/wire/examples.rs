@@ -4,6 +4,7 @@ use portwatch_domain::change::{ChangeKind, Changes};
 use portwatch_domain::job::Job;
 use portwatch_domain::job::progress::Progress;
 use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::summary::Summary;
 use portwatch_domain::snapshot::Snapshot;
 use portwatch_schemas::{DecodeError, Message, decode, encode};
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ pub fn again(noun: &str, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
         "change" => of::<Changes>(bytes),
         "notification" => of::<Notification>(bytes),
         "progress" => of::<Progress>(bytes),
+        "summary" => of::<Summary>(bytes),
         other => panic!("no message is called {other}"),
     }
 }
@@ -138,7 +140,14 @@ fn every_example_is_valid_by_its_schema() {
 
 #[test]
 fn every_noun_has_several_examples() {
-    for noun in ["job", "snapshot", "change", "notification", "progress"] {
+    for noun in [
+        "job",
+        "snapshot",
+        "change",
+        "notification",
+        "progress",
+        "summary",
+    ] {
         assert!(all().filter(|(of, ..)| of == noun).count() >= 2, "{noun}");
     }
 }

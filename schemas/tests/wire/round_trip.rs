@@ -5,7 +5,7 @@ use portwatch_domain::change::{
     About, Change, ChangeId, Changes, MAX_CHANGES_TOLD, Severity, Transition, told_together,
 };
 use portwatch_domain::job::JobId;
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::{Content, Notification};
 use portwatch_domain::ports::Port;
 use portwatch_domain::snapshot::service::{
     Certificate, Http, MAX_CERTIFICATE_NAMES, NameSource, SafeText, Service, ServiceName, Tls,
@@ -13,7 +13,8 @@ use portwatch_domain::snapshot::service::{
 use portwatch_domain::snapshot::{Answer, Evidence, PortState};
 use portwatch_domain::target::{TargetId, TargetRef, Zone};
 use portwatch_schemas::{
-    EncodeError, MAX_MESSAGE_BYTES, Message, Meta, TraceParent, decode, encode, notification_body,
+    EncodeError, MAX_MESSAGE_BYTES, Message, Meta, TraceParent, content_body, decode,
+    decode_content, encode, notification_body,
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -69,6 +70,18 @@ proptest! {
         let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
         prop_assert_eq!(&message["data"], &body);
         prop_assert_eq!(complaints(&schemas::BODY, &body), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_summary_returns(meta in arbitrary::meta(), summary in arbitrary::summary()) {
+        returns(&meta, &summary)?;
+        let message = encode(&meta, &summary).expect("encoded above");
+        let (_, content) = decode_content(&message).expect("decoded above");
+        prop_assert_eq!(&content, &Content::Summary(summary));
+        let message: serde_json::Value = serde_json::from_slice(&message).expect("JSON");
+        let body = content_body(&content).expect("a body");
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        prop_assert_eq!(&message["data"], &body);
     }
 }
 

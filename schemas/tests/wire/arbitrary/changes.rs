@@ -4,6 +4,7 @@
 use portwatch_domain::change::{About, Change, ChangeId, Changes, Severity, Transition};
 use portwatch_domain::job::JobId;
 use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::summary::Summary;
 use portwatch_domain::snapshot::{HostState, PortState};
 use portwatch_domain::target::{TargetId, TargetRef, Zone};
 use proptest::collection::{btree_set, vec};
@@ -147,6 +148,16 @@ prop_compose! {
         job in option::of(uuid()),
     ) -> Changes {
         Changes { about, notify, job: job.map(JobId), changes }
+    }
+}
+
+prop_compose! {
+    /// A summary of what changed.
+    pub fn summary()(
+        all in vec(changes(), 1..5),
+        created_at in timestamp(),
+    ) -> Summary {
+        Summary::of(&all, created_at).expect("there are changes")
     }
 }
 
