@@ -6,6 +6,7 @@ mod printable;
 mod sandbox;
 mod settings;
 mod state;
+mod user;
 
 use std::process::ExitCode;
 
@@ -13,8 +14,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use commands::role::Role;
 use commands::{
-    approve, check, dead, diff, doctor, healthcheck, history, migrate, ports, role, scan, scan_now,
-    scans, targets, up,
+    approve, check, dead, diff, doctor, healthcheck, history, migrate, ports, role, route, scan,
+    scan_now, scans, silence, targets, up,
 };
 
 /// Exit code of anything that went wrong.
@@ -52,6 +53,8 @@ enum Command {
     Diff(diff::Arguments),
     Approve(approve::Arguments),
     ScanNow(scan_now::Arguments),
+    Silence(silence::Arguments),
+    Route(route::Arguments),
     /// Run the scheduler: decides when each target is due
     ///
     /// It makes the targets of the settings file the ones that are watched, and publishes a job for
@@ -101,6 +104,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Diff(arguments) => finish(diff::run(arguments)),
         Command::Approve(arguments) => finish(approve::run(arguments)),
         Command::ScanNow(arguments) => finish(scan_now::run(arguments)),
+        Command::Silence(arguments) => finish(silence::run(arguments)),
+        Command::Route(arguments) => finish(route::run(arguments)),
         Command::Scheduler(arguments) => serve(Role::Scheduler, &arguments),
         Command::Scanner(arguments) => serve(Role::Scanner, &arguments),
         Command::Differ(arguments) => serve(Role::Differ, &arguments),

@@ -8,7 +8,7 @@ use portwatch_domain::target::Target;
 use portwatch_store::{Store, StoreError, sqlite};
 
 use crate::commands::up::data_dir;
-use crate::settings::{ConfigArgument, until_good};
+use crate::settings::{ConfigArgument, Settings, until_good};
 
 /// The name of the data file in the data directory.
 pub const DATA_FILE: &str = "portwatch.db";
@@ -25,6 +25,11 @@ pub struct StateArguments {
 }
 
 impl StateArguments {
+    /// The settings that were named.
+    pub fn settings(&self) -> Result<Settings> {
+        self.config.load()
+    }
+
     /// Opens what is there. Nothing is made, and the tables are left as they are.
     pub async fn open(&self) -> Result<Store> {
         if let Some(directory) = &self.data_dir {

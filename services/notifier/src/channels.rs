@@ -21,8 +21,8 @@ pub mod webhook;
 use std::future::Future;
 use std::pin::Pin;
 
-use jiff::Timestamp;
-use portwatch_domain::notification::Notification;
+use jiff::{SignedDuration, Timestamp};
+use portwatch_domain::notification::Content;
 use portwatch_domain::notification::retry::Failure;
 use portwatch_schemas::TraceParent;
 use reqwest::Url;
@@ -43,7 +43,7 @@ pub struct Message {
     /// The trace that the scan began.
     pub trace: TraceParent,
     /// What is told.
-    pub notification: Notification,
+    pub content: Content,
 }
 
 /// The receiver has taken it.
@@ -85,9 +85,31 @@ impl Failed {
 /// What sending ends in.
 pub type Sending = Pin<Box<dyn Future<Output = Result<Sent, Failed>> + Send>>;
 
+/// How much is told together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Habits {
+    /// How long the first change of a host waits for others; no time to be told at once.
+    pub wait: SignedDuration,
+    /// How long it takes until the same host is told of again.
+    pub interval: SignedDuration,
+    /// Above so many hosts at once, they are told in one summary.
+    pub storm: Option<usize>,
+}
+
+impl Habits {
+    /// Everything by itself, without delay: what a program wants.
+    const AT_ONCE: Self = Self {
+        wait: SignedDuration::ZERO,
+        interval: SignedDuration::ZERO,
+        storm: None,
+    };
+}
+
 /// A named way to tell somebody.
 pub struct Channel {
     name: String,
+    habits: Habits,
+    always: bool,
     send: Box<dyn Fn(Message) -> Sending + Send + Sync>,
 }
 
@@ -99,8 +121,32 @@ impl Channel {
     ) -> Self {
         Self {
             name: name.into(),
+            habits: Habits::AT_ONCE,
+            always: false,
             send: Box::new(send),
         }
+    }
+
+    /// As it is, but told together what comes together.
+    pub(crate) const fn with_habits(mut self, habits: Habits) -> Self {
+        self.habits = habits;
+        self
+    }
+
+    /// As it is, but told of everything, whatever the rules say.
+    pub(crate) const fn always_told(mut self) -> Self {
+        self.always = true;
+        self
+    }
+
+    /// Whether it is told of everything, whatever the rules say.
+    pub(crate) const fn is_always_told(&self) -> bool {
+        self.always
+    }
+
+    /// How much is told together.
+    pub(crate) const fn habits(&self) -> Habits {
+        self.habits
     }
 
     /// Its name: part of the delivery's id, so a renamed channel is another channel.
@@ -118,6 +164,16 @@ struct Kind {
     word: &'static str,
     keys: &'static [&'static str],
     plan: fn(&ChannelSettings) -> Result<Plan, String>,
+    readers: Readers,
+}
+
+/// Who reads what a channel is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readers {
+    /// People, who would rather have one message than many.
+    People,
+    /// Programs, which want each by itself and at once.
+    Programs,
 }
 
 const fn kind(
@@ -125,12 +181,57 @@ const fn kind(
     keys: &'static [&'static str],
     plan: fn(&ChannelSettings) -> Result<Plan, String>,
 ) -> Kind {
-    Kind { word, keys, plan }
+    Kind {
+        word,
+        keys,
+        plan,
+        readers: Readers::People,
+    }
 }
+
+impl Kind {
+    const fn for_programs(mut self) -> Self {
+        self.readers = Readers::Programs;
+        self
+    }
+
+    /// How much is told together, by the channel's own settings or those of all.
+    fn habits(&self, channel: &ChannelSettings, all: &Settings) -> Result<Habits, String> {
+        let (usual, storm) = match self.readers {
+            Readers::People => (
+                Habits {
+                    wait: all.group_wait,
+                    interval: all.group_interval,
+                    storm: None,
+                },
+                all.storm,
+            ),
+            Readers::Programs => (Habits::AT_ONCE, 0),
+        };
+        let storm = channel.storm.unwrap_or(storm);
+        let habits = Habits {
+            wait: channel.group_wait.unwrap_or(usual.wait),
+            interval: channel.group_interval.unwrap_or(usual.interval),
+            storm: (storm > 0).then_some(storm),
+        };
+        for (key, time) in [
+            ("group_wait", habits.wait),
+            ("group_interval", habits.interval),
+        ] {
+            if time.is_negative() || time > LONGEST_HOLD {
+                return Err(format!("{key}: from 0s to 24h"));
+            }
+        }
+        Ok(habits)
+    }
+}
+
+/// The longest that anything waits for others.
+const LONGEST_HOLD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Every kind of channel.
 const KINDS: &[Kind] = &[
-    kind("alertmanager", &["url", "token"], alertmanager::plan),
+    kind("alertmanager", &["url", "token"], alertmanager::plan).for_programs(),
     kind("discord", &["url"], discord::plan),
     kind("googlechat", &["url"], googlechat::plan),
     kind("mattermost", &["url"], mattermost::plan),
@@ -139,7 +240,7 @@ const KINDS: &[Kind] = &[
     kind("slack", &["url", "token", "to"], slack::plan),
     kind("teams", &["url"], teams::plan),
     kind("telegram", &["url", "token", "to"], telegram::plan),
-    kind("webhook", &["url", "secret"], webhook::plan),
+    kind("webhook", &["url", "secret"], webhook::plan).for_programs(),
 ];
 
 /// The longest name of a channel, in characters.
@@ -149,8 +250,8 @@ const LONGEST_NAME: usize = 64;
 ///
 /// # Errors
 /// Says which channel's settings are wrong, and how.
-pub fn configured(settings: &Settings) -> Result<Vec<Channel>, InvalidChannel> {
-    let webhook = settings
+pub fn configured(all: &Settings) -> Result<Vec<Channel>, InvalidChannel> {
+    let webhook = all
         .webhook
         .as_ref()
         .filter(|webhook| !webhook.url.is_empty());
@@ -158,12 +259,12 @@ pub fn configured(settings: &Settings) -> Result<Vec<Channel>, InvalidChannel> {
         .map(webhook::channel)
         .into_iter()
         .collect::<Result<_, _>>()?;
-    for (n, settings) in settings.channels.iter().enumerate() {
+    for (n, settings) in all.channels.iter().enumerate() {
         let taken = |channel: &Channel| channel.name() == settings.name;
         let made = if channels.iter().any(taken) || settings.name == terminal::NAME {
             Err("name: another channel has it".to_owned())
         } else {
-            named(settings)
+            named(settings, all)
         };
         let channel = made.map_err(|cause| InvalidChannel {
             name: place(n, &settings.name),
@@ -183,7 +284,7 @@ fn place(n: usize, name: &str) -> String {
     }
 }
 
-fn named(settings: &ChannelSettings) -> Result<Channel, String> {
+fn named(settings: &ChannelSettings, all: &Settings) -> Result<Channel, String> {
     let name = &settings.name;
     let of_a_name = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.');
     if name.is_empty() || name.chars().count() > LONGEST_NAME || !name.chars().all(of_a_name) {
@@ -204,7 +305,8 @@ fn named(settings: &ChannelSettings) -> Result<Channel, String> {
             kind.keys.join(", ")
         ));
     }
-    http::channel(name, (kind.plan)(settings)?)
+    let habits = kind.habits(settings, all)?;
+    Ok(http::channel(name, (kind.plan)(settings)?)?.with_habits(habits))
 }
 
 /// An HTTP address.

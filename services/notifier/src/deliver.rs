@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use portwatch_domain::notification::Notification;
 use portwatch_domain::notification::retry::{self, Failure, Next};
-use portwatch_schemas::decode;
+use portwatch_schemas::decode_content;
 use portwatch_store::notifications::{Attempt, DueDelivery, NextStep};
 use portwatch_store::{StoreError, retry_while_unavailable};
 use tokio::sync::watch;
@@ -130,7 +129,7 @@ async fn attempt(deps: Deps, shutdown: CancellationToken, due: DueDelivery) {
 }
 
 async fn send(channel: &Channel, due: &DueDelivery) -> Result<Sent, Failed> {
-    let (meta, notification) = decode::<Notification>(&due.body).map_err(|error| {
+    let (meta, content) = decode_content(&due.body).map_err(|error| {
         Failed::permanent(format!("the stored notification is unreadable: {error}"))
     })?;
     let at = Timestamp::now();
@@ -139,7 +138,7 @@ async fn send(channel: &Channel, due: &DueDelivery) -> Result<Sent, Failed> {
             delivery: due.id,
             at,
             trace: meta.trace,
-            notification,
+            content,
         })
         .await
 }

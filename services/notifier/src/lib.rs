@@ -7,8 +7,11 @@
 
 pub mod channels;
 mod deliver;
+mod hold;
 mod record;
+pub mod routing;
 mod settings;
+pub mod silences;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +23,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use channels::Channel;
+pub use routing::Routing;
 pub use settings::{ChannelSettings, InvalidChannel, Settings, WebhookSettings};
+pub use silences::Silences;
 
 /// How long messages in hand may take to finish at the end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -34,6 +39,10 @@ pub struct Deps {
     pub bus: Bus,
     /// Who is told.
     pub channels: Arc<Vec<Channel>>,
+    /// Of what.
+    pub routing: Arc<Routing>,
+    /// And of what not.
+    pub silences: Silences,
 }
 
 /// Runs until the token is cancelled. Any number of notifiers may run at once.
@@ -53,9 +62,10 @@ pub async fn run(
         grace: GRACE,
     };
     let handler = |received: Received<Changes>| record::record(&deps, &wake, &shutdown, received);
-    let (ended, ()) = tokio::join!(
+    let (ended, (), ()) = tokio::join!(
         consumer.run(handler, shutdown.clone()),
         deliver::run(&deps, settings, &wake, &shutdown),
+        hold::run(&deps, &wake, &shutdown),
     );
     ended
 }

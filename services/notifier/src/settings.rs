@@ -1,7 +1,10 @@
 //! The `[notifier]` section.
 
-use portwatch_runtime::settings::Secret;
+use jiff::SignedDuration;
+use portwatch_runtime::settings::{List, Secret};
 use serde::Deserialize;
+
+use crate::routing::{MaintenanceSettings, RouteSettings};
 
 /// The `[notifier]` section.
 #[derive(Clone, Debug, Deserialize)]
@@ -15,6 +18,18 @@ pub struct Settings {
     pub webhook: Option<WebhookSettings>,
     /// The named channels.
     pub channels: Vec<ChannelSettings>,
+    /// Who is told of what no route is about: every channel, if nothing is said.
+    pub default: Option<List<String>>,
+    /// Who is told of what, in this order.
+    pub routes: Vec<RouteSettings>,
+    /// When nobody is told of some of it.
+    pub maintenance: Vec<MaintenanceSettings>,
+    /// How long the first change of a host waits for others, on channels that people read.
+    pub group_wait: SignedDuration,
+    /// How long people are left alone about the same host after they were told.
+    pub group_interval: SignedDuration,
+    /// Above so many hosts at once, people are sent one summary; 0 for never.
+    pub storm: usize,
 }
 
 impl Default for Settings {
@@ -24,6 +39,12 @@ impl Default for Settings {
             attempts_at_once: 32,
             webhook: None,
             channels: Vec::new(),
+            default: None,
+            routes: Vec::new(),
+            maintenance: Vec::new(),
+            group_wait: SignedDuration::from_secs(30),
+            group_interval: SignedDuration::from_mins(5),
+            storm: 20,
         }
     }
 }
@@ -55,6 +76,12 @@ pub struct ChannelSettings {
     pub secret: Secret,
     /// The chat, channel or topic there.
     pub to: String,
+    /// Instead of `notifier.group_wait`.
+    pub group_wait: Option<SignedDuration>,
+    /// Instead of `notifier.group_interval`.
+    pub group_interval: Option<SignedDuration>,
+    /// Instead of `notifier.storm`.
+    pub storm: Option<usize>,
 }
 
 impl ChannelSettings {

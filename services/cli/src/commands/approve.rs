@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::listing::{Format, Table, line};
 use crate::state::{self, StateArguments};
+use crate::user;
 
 /// Approve what is open now: from then on anything else is a finding
 ///
@@ -71,7 +72,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
             Some(ports) => Approve::Ports(ports),
             None => Approve::OpenNow,
         },
-        by: arguments.by.clone().unwrap_or_else(user),
+        by: arguments.by.clone().unwrap_or_else(user::name),
         now: Timestamp::now(),
     };
     let approved = store.approve(approval).await?;
@@ -82,14 +83,6 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     print(arguments.format, &approved)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Who sits at the terminal.
-fn user() -> String {
-    let name = |variable| std::env::var(variable).ok().filter(|name| !name.is_empty());
-    name("SUDO_USER")
-        .or_else(|| name("USER"))
-        .unwrap_or_else(|| "command line".to_owned())
 }
 
 fn print(format: Format, approved: &[Approved]) -> Result<()> {

@@ -174,10 +174,13 @@ async fn serve(
                     "no channel is set (notifier.webhook.url or notifier.channels): changes go to the history and nobody is told"
                 );
             }
+            let routing = portwatch_notifier::Routing::read(&settings.notifier, &channels)?;
             let deps = portwatch_notifier::Deps {
                 store,
                 bus,
                 channels: Arc::new(channels),
+                routing: Arc::new(routing),
+                silences: portwatch_notifier::Silences::default(),
             };
             portwatch_notifier::run(deps, &settings.notifier, shutdown.clone()).await?;
         }

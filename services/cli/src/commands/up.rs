@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use jiff::SignedDuration;
 use portwatch_bus::in_process;
 use portwatch_domain::target::Target;
-use portwatch_notifier::{Channel, WebhookSettings, channels};
+use portwatch_notifier::{Channel, Routing, Silences, WebhookSettings, channels};
 use portwatch_runtime::health::{self, Readiness};
 use portwatch_runtime::settings::{List, Secret};
 use portwatch_runtime::{shutdown, telemetry};
@@ -134,6 +134,8 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
         settings.notifier.webhook = Some(WebhookSettings { url, secret });
     }
     let channels = channels(&settings, &printer)?;
+    let routing = Routing::read(&settings.notifier, &channels)?;
+    let told = (channels, routing);
     let shutdown = shutdown::on_signal().context("listening for signals")?;
     let store = sqlite::open(&directory.join(DATA_FILE))?;
     let bus = in_process::new(settings.broker.snapshot_shards);
@@ -149,7 +151,7 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
 
     let shards = settings.broker.snapshot_shards;
     let scanner = portwatch_scanner::Deps::new(bus.clone(), shards, scanner);
-    serve(&settings, &store, scanner, channels, &printer, &shutdown).await?;
+    serve(&settings, &store, scanner, told, &printer, &shutdown).await?;
     end.cancel();
     printer.line("stopped; what changes until the next start is told then");
     Ok(ExitCode::SUCCESS)
@@ -220,7 +222,7 @@ async fn serve(
     settings: &Settings,
     store: &Store,
     scanner: portwatch_scanner::Deps,
-    channels: Vec<Channel>,
+    (channels, routing): (Vec<Channel>, Routing),
     printer: &Arc<Printer>,
     shutdown: &CancellationToken,
 ) -> Result<()> {
@@ -240,7 +242,9 @@ async fn serve(
     let notifier = portwatch_notifier::Deps {
         store: store.clone(),
         bus: bus.clone(),
+        routing: Arc::new(routing),
         channels: Arc::new(channels),
+        silences: Silences::default(),
     };
     let progress = printer.follow(scanner.progress.subscribe());
     // If one service fails, the others stop in order.

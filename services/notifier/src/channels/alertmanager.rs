@@ -4,7 +4,8 @@
 
 use jiff::SignedDuration;
 use portwatch_domain::change::{About, Change, Changes};
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::Content;
+use portwatch_domain::notification::summary::Summary;
 use serde_json::{Map, Value, json};
 
 use super::address;
@@ -28,12 +29,27 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
 }
 
 /// The alerts.
-pub(crate) fn payload(notification: &Notification, look: &Look) -> Value {
-    let changes = &notification.changes;
+pub(crate) fn payload(content: &Content, look: &Look) -> Value {
+    let changes = match content {
+        Content::Changes(notification) => &notification.changes,
+        Content::Summary(summary) => return json!([in_one(summary, look)]),
+    };
     let alerts = changes.changes.iter().zip(&look.lines);
     alerts
         .map(|(change, line)| alert(changes, change, line))
         .collect()
+}
+
+fn in_one(summary: &Summary, look: &Look) -> Value {
+    json!({
+        "labels": {"alertname": "PortwatchSummary", "id": summary.id.to_string()},
+        "annotations": {
+            "summary": Room::plain(1024).line(&look.title),
+            "severity": summary.severity.to_string(),
+        },
+        "startsAt": summary.created_at.to_string(),
+        "endsAt": (summary.created_at + A_WHILE).to_string(),
+    })
 }
 
 fn alert(changes: &Changes, change: &Change, line: &str) -> Value {

@@ -1,6 +1,6 @@
 //! Discord: a webhook, <https://discord.com/developers/docs/resources/webhook#execute-webhook>.
 
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::Content;
 use serde_json::{Value, json};
 
 use super::address;
@@ -34,11 +34,11 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
 }
 
 /// The message. `allowed_mentions` keeps it from calling anybody.
-pub(crate) fn payload(notification: &Notification, look: &Look) -> Value {
+pub(crate) fn payload(content: &Content, look: &Look) -> Value {
     let mut embed = json!({
         "color": look.colour(),
         "footer": {"text": FOOTER.line(&look.footer)},
-        "timestamp": notification.created_at.to_string(),
+        "timestamp": content.created_at().to_string(),
     });
     if !look.details().is_empty() {
         embed["description"] = json!(LINES.lines("- ", look.details()));

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use portwatch_domain::notification::Notification;
-use portwatch_schemas::decode;
+use portwatch_domain::notification::Content;
+use portwatch_schemas::decode_content;
 use serde_json::{Value, json};
 
 use super::look::Look;
@@ -14,7 +14,7 @@ use super::{
 };
 
 /// A channel's name and its payload.
-type Payload = (&'static str, fn(&Notification, &Look) -> Value);
+type Payload = (&'static str, fn(&Content, &Look) -> Value);
 
 const PAYLOADS: [Payload; 10] = [
     ("alertmanager", alertmanager::payload),
@@ -36,17 +36,19 @@ fn folder(path: &str) -> std::path::PathBuf {
 }
 
 /// One of the wire's examples.
-fn example(name: &str) -> Notification {
-    let file = format!("../../schemas/examples/notification.v1.{name}.json");
+fn example(name: &str) -> Content {
+    let file = format!("../../schemas/examples/{name}.json");
     let body = std::fs::read(folder(&file)).unwrap();
-    decode::<Notification>(&body).unwrap().1
+    decode_content(&body).unwrap().1
 }
+
+const SEVERAL: &str = "notification.v1.several-ports-of-a-named-host";
 
 /// What a hostile host may want to have said.
 const HOSTILE: &str = "<script>alert(1)</script> @everyone @here <!channel> </b>*bold*\r\n\u{1b}[31m[link](https://e.example) `&amp;` \"\\\u{202e}";
 
-fn hostile(notification: &Notification) -> Look {
-    let mut look = Look::of(notification);
+fn hostile(content: &Content) -> Look {
+    let mut look = Look::of(content);
     HOSTILE.clone_into(&mut look.title);
     HOSTILE.clone_into(&mut look.footer);
     for line in &mut look.lines {
@@ -55,10 +57,13 @@ fn hostile(notification: &Notification) -> Look {
     look
 }
 
-fn endless(notification: &mut Notification) -> Look {
+fn endless(content: &mut Content) -> Look {
+    let Content::Changes(notification) = content else {
+        panic!("a notification");
+    };
     let first = notification.changes.changes[0].clone();
     notification.changes.changes = vec![first; 200];
-    let mut look = hostile(notification);
+    let mut look = hostile(content);
     look.title = HOSTILE.repeat(200);
     look.footer = HOSTILE.repeat(200);
     look.lines = (0..200)
@@ -72,16 +77,18 @@ fn payloads_are_as_they_were() {
     for (channel, payload) in PAYLOADS {
         let mut made = json!({});
         for name in [
-            "port-opened-and-what-listens-there",
-            "several-ports-of-a-named-host",
-            "host-down",
-            "host-up-again",
-            "zone-unattended",
+            "notification.v1.port-opened-and-what-listens-there",
+            SEVERAL,
+            "notification.v1.host-down",
+            "notification.v1.host-up-again",
+            "notification.v1.zone-unattended",
+            "summary.v1.many-ports-opened",
         ] {
             let notification = example(name);
-            made[name] = payload(&notification, &Look::of(&notification));
+            let short = name.trim_start_matches("notification.v1.");
+            made[short] = payload(&notification, &Look::of(&notification));
         }
-        let several = example("several-ports-of-a-named-host");
+        let several = example(SEVERAL);
         made["hostile"] = payload(&several, &hostile(&several));
         let file = folder(&format!("src/channels/golden/{channel}.json"));
         if std::env::var_os("PORTWATCH_WRITE_GOLDEN").is_some() {
@@ -104,7 +111,7 @@ fn texts(value: &Value, found: &mut Vec<String>) {
 
 #[test]
 fn no_payload_is_longer_than_its_receiver_takes() {
-    let mut notification = example("several-ports-of-a-named-host");
+    let mut notification = example(SEVERAL);
     let look = endless(&mut notification);
     let made = |channel: &str| {
         let (_, payload) = PAYLOADS.iter().find(|(name, _)| *name == channel).unwrap();
@@ -143,7 +150,7 @@ fn no_payload_is_longer_than_its_receiver_takes() {
 
 #[test]
 fn nothing_from_the_network_is_markup_a_mention_or_a_control_character() {
-    let notification = example("several-ports-of-a-named-host");
+    let notification = example(SEVERAL);
     for (channel, payload) in PAYLOADS {
         let mut all = Vec::new();
         texts(&payload(&notification, &hostile(&notification)), &mut all);

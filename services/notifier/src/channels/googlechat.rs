@@ -1,6 +1,6 @@
 //! Google Chat: an incoming webhook with a card, <https://developers.google.com/workspace/chat/api/reference/rest/v1/cards>.
 
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::Content;
 use serde_json::{Value, json};
 
 use super::address;
@@ -26,7 +26,7 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
 }
 
 /// The message: text in cards knows a little HTML, and no mentions.
-pub(crate) fn payload(notification: &Notification, look: &Look) -> Value {
+pub(crate) fn payload(content: &Content, look: &Look) -> Value {
     let paragraph = |text: String| json!({"textParagraph": {"text": text}});
     let mut widgets = vec![paragraph(format!("<b>{}</b>", TITLE.line(&look.title)))];
     if !look.details().is_empty() {
@@ -36,7 +36,7 @@ pub(crate) fn payload(notification: &Notification, look: &Look) -> Value {
     widgets.push(paragraph(format!("<i>{}</i>", TITLE.line(&look.footer))));
     json!({
         "cardsV2": [{
-            "cardId": notification.id.to_string(),
+            "cardId": content.id().to_string(),
             "card": {"sections": [{"widgets": widgets}]},
         }],
     })

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::Content;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::Value;
@@ -64,11 +64,11 @@ impl Plan {
     pub fn json(
         url: Url,
         judge: fn(&Answer) -> Result<(), Failed>,
-        payloads: impl Fn(&Notification, &Look) -> Vec<Value> + Send + Sync + 'static,
+        payloads: impl Fn(&Content, &Look) -> Vec<Value> + Send + Sync + 'static,
     ) -> Self {
         let posts = move |message: &Message| {
-            let notification = &message.notification;
-            let payloads = payloads(notification, &Look::of(notification));
+            let content = &message.content;
+            let payloads = payloads(content, &Look::of(content));
             let post = |payload: Value| Post {
                 headers: HeaderMap::new(),
                 body: payload.to_string().into_bytes(),

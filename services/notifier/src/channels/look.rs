@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use portwatch_domain::change::{About, Change, Severity};
-use portwatch_domain::notification::{Notification, words};
+use portwatch_domain::notification::summary::Summary;
+use portwatch_domain::notification::words::{self, many};
+use portwatch_domain::notification::{Content, Notification};
 
 /// The texts of a notification. They may hold what the network said: each channel escapes them in its own way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +20,26 @@ pub struct Look {
 }
 
 impl Look {
-    /// How a notification reads if nobody says otherwise.
-    pub fn of(notification: &Notification) -> Self {
+    /// How what is told reads if nobody says otherwise.
+    pub fn of(content: &Content) -> Self {
+        match content {
+            Content::Changes(notification) => Self::of_changes(notification),
+            Content::Summary(summary) => Self::of_summary(summary),
+        }
+    }
+
+    fn of_summary(summary: &Summary) -> Self {
+        let (first, last) = summary.period;
+        let lines = summary.lines.iter().cloned();
+        Self {
+            title: many::headline(summary),
+            lines: lines.chain(many::rest(summary)).collect(),
+            footer: format!("from {first:.0} to {last:.0} · {:.0}", summary.created_at),
+            severity: summary.severity,
+        }
+    }
+
+    fn of_changes(notification: &Notification) -> Self {
         let changes = &notification.changes;
         let subject = changes.subject();
         let line = |change: &Change| words::sentence(&subject, change);

@@ -1,6 +1,6 @@
 //! Mattermost: an incoming webhook, <https://developers.mattermost.com/integrate/webhooks/incoming/>.
 
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::Content;
 use serde_json::{Value, json};
 
 use super::address;
@@ -26,7 +26,7 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
 }
 
 /// The message: an attachment, whose colour is the severity.
-pub(crate) fn payload(_: &Notification, look: &Look) -> Value {
+pub(crate) fn payload(_: &Content, look: &Look) -> Value {
     let title = TITLE.line(&look.title);
     let mut text = format!("**{title}**");
     if !look.details().is_empty() {

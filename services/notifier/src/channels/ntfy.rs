@@ -1,7 +1,7 @@
 //! ntfy: publishing as JSON, <https://docs.ntfy.sh/publish/#publish-as-json>. Text is shown as it is.
 
 use portwatch_domain::change::Severity;
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::Content;
 use serde_json::{Value, json};
 
 use super::address;
@@ -40,7 +40,7 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
 }
 
 /// The message to this topic.
-pub(crate) fn payload(_: &Notification, look: &Look, to: &str) -> Value {
+pub(crate) fn payload(_: &Content, look: &Look, to: &str) -> Value {
     let (priority, tag) = match look.severity {
         Severity::Info => (2, "white_check_mark"),
         Severity::Low => (3, "information_source"),

@@ -3,9 +3,11 @@
 //! One event for each change, under a key that is the same when something begins and when it ends: so the end
 //! resolves what the beginning triggered, and an event that comes twice is one.
 
+use jiff::Timestamp;
 use portwatch_domain::change::{Change, Severity};
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::{Content, Notification};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::address;
 use super::condition::{Condition, Phase, condition};
@@ -35,9 +37,42 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
     Ok(plan)
 }
 
+/// The events of what is told.
+pub(crate) fn payloads(content: &Content, look: &Look, key: &str) -> Vec<Value> {
+    match content {
+        Content::Changes(notification) => events(notification, look, key),
+        Content::Summary(summary) => {
+            vec![in_one(
+                key,
+                summary.id,
+                &look.title,
+                "many hosts",
+                look,
+                summary.created_at,
+            )]
+        }
+    }
+}
+
+/// One event for many changes.
+fn in_one(key: &str, id: Uuid, summary: &str, source: &str, look: &Look, at: Timestamp) -> Value {
+    json!({
+        "routing_key": key,
+        "event_action": "trigger",
+        "dedup_key": format!("portwatch/{id}"),
+        "client": "Portwatch",
+        "payload": {
+            "summary": SUMMARY.line(summary),
+            "source": SUMMARY.line(source),
+            "severity": severity(look.severity),
+            "timestamp": at.to_string(),
+        },
+    })
+}
+
 /// The events: first what ends, then what begins, the gravest first. Of too many the last says how many more
 /// there are.
-pub(crate) fn payloads(notification: &Notification, look: &Look, key: &str) -> Vec<Value> {
+fn events(notification: &Notification, look: &Look, key: &str) -> Vec<Value> {
     let changes = &notification.changes;
     let mut events: Vec<_> = changes
         .changes
@@ -63,18 +98,8 @@ pub(crate) fn payloads(notification: &Notification, look: &Look, key: &str) -> V
         .collect();
     if cut {
         let summary = format!("{source}: {more} more changes");
-        made.push(json!({
-            "routing_key": key,
-            "event_action": "trigger",
-            "dedup_key": format!("portwatch/{}", notification.id),
-            "client": "Portwatch",
-            "payload": {
-                "summary": SUMMARY.line(&summary),
-                "source": SUMMARY.line(&source),
-                "severity": severity(look.severity),
-                "timestamp": notification.created_at.to_string(),
-            },
-        }));
+        let at = notification.created_at;
+        made.push(in_one(key, notification.id, &summary, &source, look, at));
     }
     made
 }

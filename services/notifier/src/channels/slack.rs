@@ -3,7 +3,7 @@
 //! Formatting: <https://docs.slack.dev/messaging/formatting-message-text>. `verbatim` and `parse: none` keep Slack
 //! from making links and mentions of what the network said; `&`, `<` and `>` are escaped.
 
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::Content;
 use serde_json::{Value, json};
 
 use super::http::{Answer, Plan, said_no, usual};
@@ -57,7 +57,7 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
 }
 
 /// The message; `to` is the channel, which only a bot names.
-pub(crate) fn payload(_: &Notification, look: &Look, to: Option<&str>) -> Value {
+pub(crate) fn payload(_: &Content, look: &Look, to: Option<&str>) -> Value {
     let text = |text: String| json!({"type": "mrkdwn", "text": text, "verbatim": true});
     let title = TITLE.line(&look.title);
     let mut blocks = vec![json!({"type": "section", "text": text(title.clone())})];

@@ -3,7 +3,7 @@
 //! The text stands in `RichTextBlock`, which knows no Markdown: nothing in it needs escaping.
 
 use portwatch_domain::change::Severity;
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::Content;
 use serde_json::{Value, json};
 
 use super::address;
@@ -29,7 +29,7 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
 }
 
 /// The message with its card.
-pub(crate) fn payload(_: &Notification, look: &Look) -> Value {
+pub(crate) fn payload(_: &Content, look: &Look) -> Value {
     let colour = match look.severity {
         Severity::Info => "Good",
         Severity::Low => "Accent",

@@ -1,7 +1,7 @@
 //! Telegram: a bot's `sendMessage`, <https://core.telegram.org/bots/api#sendmessage>.
 
 use jiff::SignedDuration;
-use portwatch_domain::notification::Notification;
+use portwatch_domain::notification::Content;
 use serde_json::{Value, json};
 
 use super::http::{Answer, Plan, said_no, usual};
@@ -46,7 +46,7 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
 }
 
 /// The message to this chat.
-pub(crate) fn payload(_: &Notification, look: &Look, to: &str) -> Value {
+pub(crate) fn payload(_: &Content, look: &Look, to: &str) -> Value {
     let mut text = format!("<b>{}</b>", TITLE.line(&look.title));
     if !look.details().is_empty() {
         text = format!("{text}\n{}", LINES.lines("• ", look.details()));

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use portwatch_domain::notification::words;
+use portwatch_domain::change::Change;
+use portwatch_domain::notification::Content;
+use portwatch_domain::notification::words::{self, many};
 
 use super::{Channel, Failed, Sent};
 
@@ -17,16 +19,27 @@ pub fn channel(print: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static) -
     Channel::new(NAME, move |message| {
         let print = Arc::clone(&print);
         Box::pin(async move {
-            let changes = &message.notification.changes;
-            let host = changes.subject();
-            for change in &changes.changes {
-                print(&line(change.at, &words::sentence(&host, change))).map_err(|error| {
+            for line in lines(&message.content) {
+                print(&line).map_err(|error| {
                     Failed::temporary(format!("writing to the terminal: {error}"))
                 })?;
             }
             Ok(Sent { status: None })
         })
     })
+    .always_told()
+}
+
+fn lines(content: &Content) -> Vec<String> {
+    match content {
+        Content::Changes(notification) => {
+            let changes = &notification.changes;
+            let host = changes.subject();
+            let one = |change: &Change| line(change.at, &words::sentence(&host, change));
+            changes.changes.iter().map(one).collect()
+        }
+        Content::Summary(summary) => vec![line(summary.created_at, &many::headline(summary))],
+    }
 }
 
 fn line(at: Timestamp, sentence: &str) -> String {

@@ -1,7 +1,7 @@
 //! A signed webhook, by the Standard Webhooks specification 1.0.
 
 use portwatch_domain::notification::retry::Failure;
-use portwatch_schemas::notification_body;
+use portwatch_schemas::content_body;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
 
@@ -46,7 +46,7 @@ fn signed(url: &str, secret: &str) -> Result<Plan, String> {
 }
 
 fn post(message: &Message, key: &Key) -> Result<Post, String> {
-    let body = notification_body(&message.notification).map_err(|error| error.to_string())?;
+    let body = content_body(&message.content).map_err(|error| error.to_string())?;
     let id = message.delivery.to_string();
     let timestamp = message.at.as_second();
     let mut headers = HeaderMap::new();

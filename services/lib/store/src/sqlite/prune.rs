@@ -69,15 +69,7 @@ fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, b
     )?;
     let transitions = history::delete(transaction, older)?;
     let (notifications, deliveries) = notifications(transaction, older.history.as_microsecond())?;
-    let told = delete(
-        "DELETE FROM told WHERE (channel, order_key) IN (SELECT channel, order_key FROM told \
-         WHERE at < ?1 LIMIT ?2)",
-        working,
-    )?;
-    let silences = delete(
-        "DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE until_at < ?1 LIMIT ?2)",
-        older.history.as_microsecond(),
-    )?;
+    let quiet = told_and_silences(transaction, older)?;
     let pruned = Pruned {
         jobs: jobs as u64,
         history: transitions as u64,
@@ -92,8 +84,7 @@ fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, b
         requests,
         transitions,
         notifications,
-        told,
-        silences,
+        quiet,
     ];
     Ok((pruned, most.contains(&(BATCH as usize))))
 }
@@ -113,4 +104,21 @@ fn notifications(transaction: &Transaction<'_>, before: i64) -> Result<(usize, u
         .prepare_cached(&format!("DELETE FROM notifications WHERE id IN ({old})"))?
         .execute(params![before, BATCH])?;
     Ok((notifications, deliveries as u64))
+}
+
+/// Deletes when channels were told, and silences; gives the more of both.
+fn told_and_silences(transaction: &Transaction<'_>, older: PruneBefore) -> Result<usize, Problem> {
+    let told = transaction
+        .prepare_cached(
+            "DELETE FROM told WHERE (channel, order_key) IN (SELECT channel, order_key FROM told \
+             WHERE at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![older.working.as_microsecond(), BATCH])?;
+    let silences = transaction
+        .prepare_cached(
+            "DELETE FROM silences WHERE id IN (SELECT id FROM silences \
+             WHERE until_at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![older.history.as_microsecond(), BATCH])?;
+    Ok(told.max(silences))
 }

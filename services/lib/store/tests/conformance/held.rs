@@ -16,12 +16,12 @@ const GROUP: Hold = Hold::Group {
 
 /// A notification that waits for a channel.
 async fn hold(store: &Store, number: u128, seconds: i64, key: &str, hold: Hold) -> bool {
-    let held = vec![NewHeld {
+    let later = NewHeld {
         channel: "chat".to_owned(),
         hold,
-    }];
+    };
     let new = NewNotification {
-        held,
+        held: vec![later],
         ..notification(number, seconds, key, &[])
     };
     store.save_notification(new).await.unwrap()

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response as Reply};
 use futures_util::stream;
 use jiff::SignedDuration;
 use portwatch_domain::notification::retry::Failure;
-use portwatch_schemas::{TraceParent, decode};
+use portwatch_schemas::{TraceParent, decode_content};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -88,7 +88,7 @@ fn message() -> Message {
         delivery: Uuid::from_u128(7),
         at: Timestamp::now(),
         trace: TraceParent::new(7, 7),
-        notification: decode::<Notification>(&body).unwrap().1,
+        content: decode_content(&body).unwrap().1,
     }
 }
 

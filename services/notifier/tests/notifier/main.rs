@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod together;
+
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,14 +13,16 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portwatch_bus::{Bus, Route, in_process};
 use portwatch_domain::change::{About, Change, ChangeId, Changes, Severity, Transition};
 use portwatch_domain::job::JobId;
 use portwatch_domain::ports::Port;
 use portwatch_domain::snapshot::{Answer, Evidence, PortState};
 use portwatch_domain::target::{TargetId, TargetRef, Zone};
-use portwatch_notifier::{ChannelSettings, Deps, Settings, WebhookSettings, channels, run};
+use portwatch_notifier::{
+    ChannelSettings, Deps, Routing, Settings, Silences, WebhookSettings, channels, run,
+};
 use portwatch_schemas::{Meta, TraceParent, encode};
 use portwatch_store::{Store, sqlite};
 use tempfile::TempDir;
@@ -103,10 +107,26 @@ impl World {
         let deps = Deps {
             store: self.store.clone(),
             bus: self.bus.clone(),
+            routing: Arc::new(Routing::read(&settings, &channels).unwrap()),
             channels,
+            silences: Silences::default(),
         };
         let shutdown = self.shutdown.clone();
         tokio::spawn(async move { run(deps, &settings, shutdown).await.unwrap() })
+    }
+
+    async fn stop(&self, running: tokio::task::JoinHandle<()>) {
+        self.shutdown.cancel();
+        running.await.unwrap();
+    }
+
+    /// The same store, to start anew.
+    fn again(self) -> Self {
+        Self {
+            bus: in_process::new(1),
+            shutdown: CancellationToken::new(),
+            ..self
+        }
     }
 
     async fn tell(&self, changes: &Changes) {
@@ -266,6 +286,7 @@ async fn a_destination_that_hangs_does_not_hold_up_the_others() {
     let hanging = ChannelSettings {
         name: "hanging".to_owned(),
         kind: "mattermost".to_owned(),
+        group_wait: Some(SignedDuration::ZERO),
         url: format!("http://{}/", silent.local_addr().unwrap()).into(),
         ..ChannelSettings::default()
     };
