@@ -19,6 +19,8 @@ pub struct SummaryWire {
     created_at: Timestamp,
     #[serde(skip_deserializing)]
     summary: String,
+    #[serde(default, skip_serializing_if = "is_false")]
+    reminder: bool,
     first_at: Timestamp,
     last_at: Timestamp,
     subjects: u32,
@@ -34,6 +36,11 @@ struct CountWire {
     count: u32,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(is: &bool) -> bool {
+    !*is
+}
+
 impl From<&Summary> for SummaryWire {
     fn from(summary: &Summary) -> Self {
         let (first_at, last_at) = summary.period;
@@ -45,6 +52,7 @@ impl From<&Summary> for SummaryWire {
             summary_id: summary.id,
             created_at: summary.created_at,
             summary: many::headline(summary),
+            reminder: summary.reminder,
             first_at,
             last_at,
             subjects: summary.subjects,
@@ -70,6 +78,7 @@ impl OnWire for Summary {
         Ok(Self {
             id: wire.summary_id,
             created_at: wire.created_at,
+            reminder: wire.reminder,
             period: (wire.first_at, wire.last_at),
             subjects: wire.subjects,
             severity: wire.severity.0,

@@ -32,6 +32,8 @@ async fn every_command_has_help() {
         "diff",
         "approve",
         "scan-now",
+        "problems",
+        "ack",
         "silence",
         "route",
         "scheduler",

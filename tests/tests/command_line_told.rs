@@ -122,6 +122,39 @@ async fn what_is_silenced_is_not_told_until_the_silence_ends() {
 }
 
 #[tokio::test]
+async fn a_problem_is_listed_and_acknowledged_until_it_ends() {
+    let (folder, receiver) = (TempDir::new().unwrap(), Receiver::start().await);
+    let (up, port, state) = watched(&folder, &receiver).await;
+    let (code, out, _) = run(&state, &["problems"]).await;
+    assert_eq!((code, out.trim()), (0, "no problems"));
+    // From here on, nothing should be open.
+    let (code, _, err) = run(&state, &["approve", "127.0.0.1"]).await;
+    assert_eq!(code, 0, "{err}");
+    let listener = Listener::start(port).await;
+    let id = until("a problem", || async {
+        let (code, out, _) = run(&state, &["problems", "--format", "ndjson"]).await;
+        let problem: Value = serde_json::from_str(&out).ok()?;
+        assert_eq!((code, &problem["kind"]), (1, &"port.opened".into()));
+        Some(problem["id"].as_str().unwrap().to_owned())
+    })
+    .await;
+    let ack = ["ack", &id[..10], "--reason", "mine", "--by", "eve"];
+    let (code, _, err) = run(&state, &ack).await;
+    assert_eq!(code, 0, "{err}");
+    let (code, _, err) = run(&state, &ack).await;
+    assert_eq!(code, 2, "{err}");
+    let (code, out, _) = run(&state, &["problems"]).await;
+    assert!(code == 0 && out.contains("eve: mine"), "{out}");
+    listener.stop().await;
+    until("the end of it", || async {
+        let (_, out, _) = run(&state, &["problems"]).await;
+        (out.trim() == "no problems").then_some(())
+    })
+    .await;
+    up.stop().await;
+}
+
+#[tokio::test]
 async fn mistakes_are_named() {
     let none: [String; 0] = [];
     for (arguments, says) in [

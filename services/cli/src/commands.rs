@@ -9,6 +9,7 @@ pub mod healthcheck;
 pub mod history;
 pub mod migrate;
 pub mod ports;
+pub mod problems;
 pub mod role;
 pub mod route;
 pub mod scan;

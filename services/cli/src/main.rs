@@ -14,8 +14,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use commands::role::Role;
 use commands::{
-    approve, check, dead, diff, doctor, healthcheck, history, migrate, ports, role, route, scan,
-    scan_now, scans, silence, targets, up,
+    approve, check, dead, diff, doctor, healthcheck, history, migrate, ports, problems, role,
+    route, scan, scan_now, scans, silence, targets, up,
 };
 
 /// Exit code of anything that went wrong.
@@ -53,6 +53,8 @@ enum Command {
     Diff(diff::Arguments),
     Approve(approve::Arguments),
     ScanNow(scan_now::Arguments),
+    Problems(problems::Arguments),
+    Ack(problems::AckArguments),
     Silence(silence::Arguments),
     Route(route::Arguments),
     /// Run the scheduler: decides when each target is due
@@ -104,6 +106,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Diff(arguments) => finish(diff::run(arguments)),
         Command::Approve(arguments) => finish(approve::run(arguments)),
         Command::ScanNow(arguments) => finish(scan_now::run(arguments)),
+        Command::Problems(arguments) => finish(problems::run(arguments)),
+        Command::Ack(arguments) => finish(problems::acknowledge(arguments)),
         Command::Silence(arguments) => finish(silence::run(arguments)),
         Command::Route(arguments) => finish(route::run(arguments)),
         Command::Scheduler(arguments) => serve(Role::Scheduler, &arguments),

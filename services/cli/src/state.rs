@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use portwatch_domain::target::Target;
 use portwatch_store::{Store, StoreError, sqlite};
+use uuid::Uuid;
 
 use crate::commands::up::data_dir;
 use crate::settings::{ConfigArgument, Settings, until_good};
@@ -107,6 +108,27 @@ fn no_target(name: &str, targets: &[Target]) -> String {
         }
         many => format!(
             "no target {name:?} among {}: `portwatch targets` lists them",
+            many.len()
+        ),
+    }
+}
+
+/// The one of these ids that begins so; the error says where to look for it.
+pub fn one_that_begins(
+    beginning: &str,
+    ids: impl Iterator<Item = Uuid>,
+    what: &str,
+    listed_by: &str,
+) -> Result<Uuid> {
+    let beginning = beginning.to_lowercase();
+    let fitting: Vec<_> = ids
+        .filter(|id| id.to_string().starts_with(&beginning))
+        .collect();
+    match fitting.as_slice() {
+        [id] => Ok(*id),
+        [] => bail!("no {what} {beginning:?}: `{listed_by}` lists them"),
+        many => bail!(
+            "{} {what}s begin with {beginning:?}: write more of the id",
             many.len()
         ),
     }

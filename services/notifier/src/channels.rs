@@ -1,7 +1,6 @@
 //! The channels: one file each, and one line in [`KINDS`].
 
 mod alertmanager;
-mod condition;
 mod discord;
 #[cfg(test)]
 mod golden;

@@ -241,5 +241,6 @@ fn notification(
             channel: channel.to_owned(),
         }],
         held: Vec::new(),
+        problems: Vec::new(),
     })
 }

@@ -8,6 +8,7 @@
 pub mod channels;
 mod deliver;
 mod hold;
+pub mod problems;
 mod record;
 pub mod routing;
 mod settings;
@@ -62,10 +63,11 @@ pub async fn run(
         grace: GRACE,
     };
     let handler = |received: Received<Changes>| record::record(&deps, &wake, &shutdown, received);
-    let (ended, (), ()) = tokio::join!(
+    let (ended, (), (), ()) = tokio::join!(
         consumer.run(handler, shutdown.clone()),
         deliver::run(&deps, settings, &wake, &shutdown),
         hold::run(&deps, &wake, &shutdown),
+        problems::run(&deps, settings.remind, &wake, &shutdown),
     );
     ended
 }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::Deps;
+use crate::{Deps, problems};
 
 /// Saves the notifications with their deliveries and wakes the delivery loops. A change that was
 /// recorded before leads to nothing.
@@ -33,18 +33,30 @@ pub(crate) async fn record(
         metrics::counter!("portwatch_notification_muted_total").increment(1);
         return Ok(());
     };
-    for (places, stops) in shares(deps, &all, now).await {
+    let envelope = Meta {
+        id: all.id,
+        source: "/portwatch/notifier".to_owned(),
+        time: now,
+        trace: meta.trace.child(Uuid::new_v4().as_u64_pair().0),
+    };
+    let dead = |error| HandlerError::Dead(format!("the notification cannot be encoded: {error}"));
+    let mut problems = problems::of(&all, &envelope).map_err(dead)?;
+    let mut shares = shares(deps, &all, now).await;
+    if shares.is_empty() && !problems.is_empty() {
+        // Nobody is told, but what is wrong is noted.
+        shares.push(((0..all.changes.changes.len()).collect(), Vec::new()));
+    }
+    for (places, stops) in shares {
         let notification = part(&all, &places);
         let envelope = Meta {
             id: notification.id,
-            source: "/portwatch/notifier".to_owned(),
-            time: notification.created_at,
-            trace: meta.trace.child(Uuid::new_v4().as_u64_pair().0),
+            ..envelope.clone()
         };
-        let body = encode(&envelope, &notification).map_err(|error| {
-            HandlerError::Dead(format!("the notification cannot be encoded: {error}"))
-        })?;
-        let new = new(deps, &notification, body, &stops);
+        let body = encode(&envelope, &notification).map_err(dead)?;
+        let new = NewNotification {
+            problems: std::mem::take(&mut problems),
+            ..new(deps, &notification, body, &stops)
+        };
         let saved = retry_while_unavailable("saving a notification", shutdown, || {
             deps.store.save_notification(new.clone())
         })
@@ -133,6 +145,7 @@ fn new(
         order_key: notification.order_key(),
         deliveries,
         held: later,
+        problems: Vec::new(),
     }
 }
 

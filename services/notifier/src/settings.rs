@@ -28,6 +28,8 @@ pub struct Settings {
     pub group_wait: SignedDuration,
     /// How long people are left alone about the same host after they were told.
     pub group_interval: SignedDuration,
+    /// How often people are reminded of what is wrong until somebody acknowledges it; not at all if it is 0.
+    pub remind: SignedDuration,
     /// Above so many hosts at once, people are sent one summary; 0 for never.
     pub storm: usize,
 }
@@ -44,6 +46,7 @@ impl Default for Settings {
             maintenance: Vec::new(),
             group_wait: SignedDuration::from_secs(30),
             group_interval: SignedDuration::from_mins(5),
+            remind: SignedDuration::ZERO,
             storm: 20,
         }
     }

@@ -156,8 +156,10 @@ prop_compose! {
     pub fn summary()(
         all in vec(changes(), 1..5),
         created_at in timestamp(),
+        reminder in any::<bool>(),
     ) -> Summary {
-        Summary::of(&all, created_at).expect("there are changes")
+        let of = if reminder { Summary::reminder } else { Summary::of };
+        of(&all, created_at).expect("there are changes")
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::listing::{Format, Table, line, time};
-use crate::state::StateArguments;
+use crate::state::{self, StateArguments};
 use crate::user;
 
 /// Tell nobody of some changes for a while
@@ -260,18 +260,7 @@ async fn end_one(arguments: End) -> Result<ExitCode> {
 
 /// The silence whose id begins so.
 async fn find(store: &Store, beginning: &str) -> Result<Uuid> {
-    let beginning = beginning.to_lowercase();
     let silences = store.silences(Timestamp::now(), false).await?;
     let ids = silences.iter().map(|silence| silence.id);
-    let fitting: Vec<_> = ids
-        .filter(|id| id.to_string().starts_with(&beginning))
-        .collect();
-    match fitting.as_slice() {
-        [id] => Ok(*id),
-        [] => bail!("no silence {beginning:?}: `portwatch silence list` lists them"),
-        many => bail!(
-            "{} silences begin with {beginning:?}: write more of the id",
-            many.len()
-        ),
-    }
+    state::one_that_begins(beginning, ids, "silence", "portwatch silence list")
 }

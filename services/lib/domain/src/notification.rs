@@ -1,6 +1,7 @@
 //! Who is told, in which words, and when again.
 
 pub mod bundle;
+pub mod condition;
 pub mod matcher;
 pub mod quiet;
 pub mod retry;

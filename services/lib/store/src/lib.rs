@@ -1,7 +1,8 @@
 //! What Portwatch remembers, in PostgreSQL or SQLite behind one set of traits.
 //!
 //! One file per noun holds the trait and its types: [`targets`], [`jobs`], [`requests`], [`watch`], [`snapshots`],
-//! [`history`], [`policy`], [`notifications`], [`held`], [`silences`], and the [`outbox`] between the database and the broker. `postgres/` and
+//! [`history`], [`policy`], [`notifications`], [`held`], [`silences`],
+//! [`problems`], and the [`outbox`] between the database and the broker. `postgres/` and
 //! `sqlite/` implement them, and both pass the one `conformance` suite.
 //!
 //! Every method is one transaction (only [`Database::prune`] takes several). Times come in as
@@ -16,6 +17,7 @@ pub mod notifications;
 pub mod outbox;
 pub mod policy;
 pub mod postgres;
+pub mod problems;
 mod prune;
 pub mod requests;
 pub mod silences;
@@ -52,6 +54,7 @@ pub trait Database:
     + notifications::Notifications
     + held::HeldNotifications
     + silences::Silences
+    + problems::Problems
 {
     /// Asks the database for a sign of life and checks that its schema is the one this program
     /// was built for; the error says what is wrong.

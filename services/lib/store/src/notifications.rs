@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::StoreError;
 use crate::held::NewHeld;
+use crate::problems::ProblemChange;
 
 /// A notification and the deliveries that it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct NewNotification {
     pub deliveries: Vec<NewDelivery>,
     /// One for each channel that is told later, with what comes until then.
     pub held: Vec<NewHeld>,
+    /// What it says to be wrong, or no longer.
+    pub problems: Vec<ProblemChange>,
 }
 
 /// A delivery to make.

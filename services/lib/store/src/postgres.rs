@@ -54,6 +54,7 @@ mod migrate;
 mod notifications;
 mod outbox;
 mod policy;
+mod problems;
 mod prune;
 mod requests;
 mod rows;

@@ -10,6 +10,7 @@ mod notifications;
 mod open;
 mod outbox;
 mod policy;
+mod problems;
 mod prune;
 mod requests;
 mod rows;

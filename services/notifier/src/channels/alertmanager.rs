@@ -5,11 +5,11 @@
 use jiff::SignedDuration;
 use portwatch_domain::change::{About, Change, Changes};
 use portwatch_domain::notification::Content;
+use portwatch_domain::notification::condition::{Condition, Phase, conditions};
 use portwatch_domain::notification::summary::Summary;
 use serde_json::{Map, Value, json};
 
 use super::address;
-use super::condition::{Phase, condition};
 use super::http::{Plan, usual};
 use super::look::Look;
 use super::text::Room;
@@ -36,7 +36,10 @@ pub(crate) fn payload(content: &Content, look: &Look) -> Value {
     };
     let alerts = changes.changes.iter().zip(&look.lines);
     alerts
-        .map(|(change, line)| alert(changes, change, line))
+        .flat_map(|(change, line)| {
+            let conditions = conditions(changes, change).into_iter();
+            conditions.map(move |condition| alert(changes, change, &condition, line))
+        })
         .collect()
 }
 
@@ -52,8 +55,7 @@ fn in_one(summary: &Summary, look: &Look) -> Value {
     })
 }
 
-fn alert(changes: &Changes, change: &Change, line: &str) -> Value {
-    let condition = condition(changes, change);
+fn alert(changes: &Changes, change: &Change, condition: &Condition, line: &str) -> Value {
     let mut labels = labels(changes);
     labels.insert(
         "alertname".to_owned(),

@@ -5,12 +5,12 @@
 
 use jiff::Timestamp;
 use portwatch_domain::change::{Change, Severity};
+use portwatch_domain::notification::condition::{Condition, Phase, conditions};
 use portwatch_domain::notification::{Content, Notification};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::address;
-use super::condition::{Condition, Phase, condition};
 use super::http::{Plan, usual};
 use super::look::Look;
 use super::text::Room;
@@ -78,7 +78,10 @@ fn events(notification: &Notification, look: &Look, key: &str) -> Vec<Value> {
         .changes
         .iter()
         .zip(&look.lines)
-        .map(|(change, line)| (condition(changes, change), change, line))
+        .flat_map(|(change, line)| {
+            let conditions = conditions(changes, change).into_iter();
+            conditions.map(move |condition| (condition, change, line))
+        })
         .collect();
     events.sort_by_key(|(condition, change, _)| {
         (

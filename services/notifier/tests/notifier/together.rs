@@ -6,11 +6,12 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
-use portwatch_domain::change::{About, ChangeId, Changes, Transition};
+use portwatch_domain::change::{About, ChangeId, Changes, Severity, Transition};
 use portwatch_domain::snapshot::PortState;
 use portwatch_notifier::routing::{MatchSettings, RouteSettings};
 use portwatch_notifier::{ChannelSettings, Settings};
 use portwatch_runtime::settings::List;
+use portwatch_store::problems::Acknowledgement;
 use portwatch_store::silences::Silence;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -60,6 +61,7 @@ fn of_host(host: u8, run: u64) -> Changes {
     };
     if run.is_multiple_of(2) {
         (*before, *after) = (PortState::Open, PortState::Closed);
+        change.severity = Severity::Info;
     }
     change.id = ChangeId::of_port(target, ip, *port, run);
     changes
@@ -213,5 +215,51 @@ async fn a_silence_holds_until_it_ends_also_for_what_waits() {
     let running = world.start_with(people(&url));
     world.tell(&of_host(1, 2)).await;
     assert!(text(&mut got).await.contains("198.51.100.1"));
+    world.stop(running).await;
+}
+
+#[tokio::test]
+async fn people_are_reminded_until_somebody_acknowledges_it_or_it_ends() {
+    let (url, mut got) = receiver(&[]).await;
+    let world = World::new();
+    let running = world.start_with(Settings {
+        remind: SignedDuration::from_millis(400),
+        group_wait: SignedDuration::ZERO,
+        ..people(&url)
+    });
+    world.tell(&of_host(1, 1)).await;
+    world.tell(&of_host(2, 1)).await;
+    let told = [text(&mut got).await, text(&mut got).await].concat();
+    assert!(told.contains("198.51.100.1") && told.contains("198.51.100.2"));
+    loop {
+        let reminder = text(&mut got).await;
+        assert!(reminder.contains("nobody has acknowledged"), "{reminder}");
+        if reminder.contains("2 problems of 2 hosts of here: 2 ports opened") {
+            break;
+        }
+    }
+    let problems = world.store.problems(10).await.unwrap();
+    let seen = Acknowledgement {
+        at: Timestamp::now(),
+        by: "eve".to_owned(),
+        reason: "looking".to_owned(),
+    };
+    assert!(world.store.acknowledge(problems[0].id, seen).await.unwrap());
+    while !text(&mut got).await.contains("1 problem of 1 host") {}
+    // The other one ends: that is told, and after it nothing.
+    let open = if problems[0]
+        .body
+        .windows(12)
+        .any(|text| text == b"198.51.100.1")
+    {
+        2
+    } else {
+        1
+    };
+    world.tell(&of_host(open, 2)).await;
+    while !text(&mut got).await.contains("closed") {}
+    let left = world.store.problems(10).await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert!(left[0].acknowledged.is_some());
     world.stop(running).await;
 }

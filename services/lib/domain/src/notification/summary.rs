@@ -20,6 +20,8 @@ pub struct Summary {
     pub id: Uuid,
     /// When it was made.
     pub created_at: Timestamp,
+    /// It reminds of what people were told before.
+    pub reminder: bool,
     /// When the first of the changes was seen, and the last.
     pub period: (Timestamp, Timestamp),
     /// How many hosts, targets and zones changed.
@@ -57,6 +59,7 @@ impl Summary {
         Some(Self {
             id: Uuid::new_v5(&first.id.0, &name),
             created_at: now,
+            reminder: false,
             period: (times().min()?, times().max()?),
             subjects: u32::try_from(subjects.len()).unwrap_or(u32::MAX),
             counts: counts.into_iter().collect(),
@@ -65,6 +68,18 @@ impl Summary {
             lines: lines
                 .map(|(one, change)| words::sentence(&one.subject(), change))
                 .collect(),
+        })
+    }
+
+    /// A reminder of these changes; `None` if there are none.
+    pub fn reminder(all: &[Changes], now: Timestamp) -> Option<Self> {
+        let summary = Self::of(all, now)?;
+        // The next reminder of the same is another message.
+        let name = format!("reminder\n{}", now.as_microsecond());
+        Some(Self {
+            id: Uuid::new_v5(&summary.id, name.as_bytes()),
+            reminder: true,
+            ..summary
         })
     }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bundle;
+mod condition;
 mod quiet;
 mod route;
 

@@ -9,7 +9,7 @@ use deadpool_postgres::Transaction;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{Postgres, Problem, held};
+use super::{Postgres, Problem, held, problems};
 use crate::StoreError;
 use crate::columns::{cut, lease_end, micros, number};
 use crate::notifications::{
@@ -183,6 +183,7 @@ pub(super) async fn save(
         )
         .await?;
     held::save(transaction, notification).await?;
+    problems::note(transaction, &notification.problems, notification.created_at).await?;
     Ok(true)
 }
 

@@ -58,6 +58,11 @@ const TOLD: &str = "DELETE FROM told USING (SELECT channel, order_key FROM told 
      WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
      WHERE told.channel = old.channel AND told.order_key = old.order_key";
 
+/// What is no longer wrong; until then an old change that comes late is known to be old.
+const PROBLEMS: &str = "DELETE FROM problems USING (SELECT id FROM problems AS old \
+     WHERE ended AND at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
+     WHERE problems.id = old.id";
+
 const SILENCES: &str = "DELETE FROM silences USING (SELECT id FROM silences AS old \
      WHERE until_at < $1 ORDER BY until_at LIMIT $2 FOR UPDATE SKIP LOCKED) AS old \
      WHERE silences.id = old.id";
@@ -77,6 +82,7 @@ impl Postgres {
         self.delete(NOTIFICATIONS, history).await?;
         self.delete(TOLD, working).await?;
         self.delete(SILENCES, history).await?;
+        self.delete(PROBLEMS, history).await?;
         Ok(Pruned {
             jobs,
             history: deleted.rows,

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
-use super::{Problem, Sqlite, held, rows};
+use super::{Problem, Sqlite, held, problems, rows};
 use crate::StoreError;
 use crate::columns::{lease_end, micros};
 use crate::notifications::{
@@ -118,6 +118,7 @@ pub(super) fn save(
         ])?;
     }
     held::save(transaction, notification)?;
+    problems::note(transaction, &notification.problems, notification.created_at)?;
     Ok(true)
 }
 

@@ -69,7 +69,7 @@ fn batch(transaction: &Transaction<'_>, older: PruneBefore) -> Result<(Pruned, b
     )?;
     let transitions = history::delete(transaction, older)?;
     let (notifications, deliveries) = notifications(transaction, older.history.as_microsecond())?;
-    let quiet = told_and_silences(transaction, older)?;
+    let quiet = told_silences_and_problems(transaction, older)?;
     let pruned = Pruned {
         jobs: jobs as u64,
         history: transitions as u64,
@@ -106,8 +106,12 @@ fn notifications(transaction: &Transaction<'_>, before: i64) -> Result<(usize, u
     Ok((notifications, deliveries as u64))
 }
 
-/// Deletes when channels were told, and silences; gives the more of both.
-fn told_and_silences(transaction: &Transaction<'_>, older: PruneBefore) -> Result<usize, Problem> {
+/// Deletes when channels were told, and silences and what is no longer wrong; gives the
+/// most of them.
+fn told_silences_and_problems(
+    transaction: &Transaction<'_>,
+    older: PruneBefore,
+) -> Result<usize, Problem> {
     let told = transaction
         .prepare_cached(
             "DELETE FROM told WHERE (channel, order_key) IN (SELECT channel, order_key FROM told \
@@ -120,5 +124,11 @@ fn told_and_silences(transaction: &Transaction<'_>, older: PruneBefore) -> Resul
              WHERE until_at < ?1 LIMIT ?2)",
         )?
         .execute(params![older.history.as_microsecond(), BATCH])?;
-    Ok(told.max(silences))
+    let problems = transaction
+        .prepare_cached(
+            "DELETE FROM problems WHERE id IN (SELECT id FROM problems \
+             WHERE ended AND at < ?1 LIMIT ?2)",
+        )?
+        .execute(params![older.history.as_microsecond(), BATCH])?;
+    Ok(told.max(silences).max(problems))
 }

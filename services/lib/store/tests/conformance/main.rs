@@ -14,6 +14,7 @@ mod outbox;
 mod policy;
 mod postgres_plans;
 mod postgres_server;
+mod problems;
 mod prune;
 mod records;
 mod relay;
@@ -56,6 +57,12 @@ on_both! {
         a_digest_waits_for_its_time_apart,
         what_waits_is_not_deleted,
         silences_are_kept_until_they_end;
+    problems:
+        a_problem_lasts_from_its_beginning_to_its_end,
+        a_change_that_comes_late_is_no_news,
+        an_acknowledgement_lasts_until_the_end,
+        who_has_not_seen_it_is_reminded,
+        what_is_over_is_deleted_in_time;
     targets:
         what_is_saved_comes_back,
         a_sync_creates_updates_and_retires,

@@ -25,6 +25,7 @@ pub fn notification(number: u128, seconds: i64, key: &str, channels: &[&str]) ->
         order_key: key.to_owned(),
         deliveries: deliveries.collect(),
         held: Vec::new(),
+        problems: Vec::new(),
     }
 }
 

@@ -7,13 +7,22 @@ use crate::change::ChangeKind;
 pub fn headline(summary: &Summary) -> String {
     let counts = summary.counts.iter();
     let parts: Vec<_> = counts.map(|&(kind, count)| counted(kind, count)).collect();
-    let changes = plural(summary.changes(), "change", "changes");
+    let changes = if summary.reminder {
+        plural(summary.changes(), "problem", "problems")
+    } else {
+        plural(summary.changes(), "change", "changes")
+    };
     let subjects = match summary.targets.as_slice() {
         [] => plural(summary.subjects, "zone", "zones"),
         [target] => format!("{} of {target}", plural(summary.subjects, "host", "hosts")),
         _ => plural(summary.subjects, "host", "hosts"),
     };
-    format!("{changes} of {subjects}: {}", parts.join(", "))
+    let still = if summary.reminder {
+        "nobody has acknowledged "
+    } else {
+        ""
+    };
+    format!("{still}{changes} of {subjects}: {}", parts.join(", "))
 }
 
 /// What is not told one by one; `None` if everything is.

@@ -21,6 +21,25 @@ CREATE TABLE told (
 );
 CREATE INDEX told_by_age ON told (at);
 
+-- What is wrong, or was: the last change of each condition.
+CREATE TABLE problems (
+    id       uuid        PRIMARY KEY,
+    -- When its last change was seen; an older one is no news.
+    at       timestamptz NOT NULL,
+    -- The encoded notification of the change that began it; empty when it has ended.
+    body     bytea       NOT NULL,
+    ended    boolean     NOT NULL,
+    -- When people were last told, or reminded.
+    told_at  timestamptz NOT NULL,
+    acked_at timestamptz,
+    acked_by text,
+    reason   text,
+    CHECK ((acked_at IS NULL) = (acked_by IS NULL))
+);
+CREATE INDEX problems_now ON problems (at) WHERE NOT ended;
+CREATE INDEX problems_to_remind ON problems (told_at) WHERE NOT ended AND acked_at IS NULL;
+CREATE INDEX problems_ended ON problems (at) WHERE ended;
+
 -- What nobody is told from one time to another.
 CREATE TABLE silences (
     id        uuid        PRIMARY KEY,
