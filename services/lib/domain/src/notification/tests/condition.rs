@@ -65,10 +65,11 @@ fn what_begins_has_the_same_key_as_what_ends_it() {
         found.map(|one| one.key)
     };
     let (open, closed) = (PortState::Open, PortState::Closed);
-    let (opens, closes) = (turned(closed, open, false), turned(open, closed, false));
+    let [to_open, to_closed] =
+        [(closed, open), (open, closed)].map(|(before, after)| turned(before, after, false));
     for name in ["PortOpen", "PortClosed"] {
-        assert_eq!(key(&opens, name), key(&closes, name));
+        assert_eq!(key(&to_open, name), key(&to_closed, name));
     }
-    assert_ne!(key(&opens, "PortOpen"), key(&opens, "PortClosed"));
+    assert_ne!(key(&to_open, "PortOpen"), key(&to_open, "PortClosed"));
     assert_eq!(of(&down()), [("HostState", Phase::Begins)]);
 }
