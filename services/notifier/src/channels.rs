@@ -8,12 +8,14 @@ mod golden;
 mod googlechat;
 mod http;
 mod look;
+mod mail;
 mod mattermost;
 mod ntfy;
 mod pagerduty;
 mod slack;
 mod teams;
 mod telegram;
+mod template;
 pub mod terminal;
 mod text;
 pub mod webhook;
@@ -31,6 +33,7 @@ use uuid::Uuid;
 use crate::settings::{ChannelSettings, InvalidChannel, Settings};
 use http::Plan;
 pub use look::Look;
+use template::Template;
 use text::Room;
 
 /// What a channel is given to send.
@@ -49,7 +52,7 @@ pub struct Message {
 /// The receiver has taken it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// The HTTP status, if there was one.
+    /// The status of HTTP or SMTP, if there was one.
     pub status: Option<u16>,
 }
 
@@ -58,7 +61,7 @@ pub struct Sent {
 pub struct Failed {
     /// Whether it may work later.
     pub failure: Failure,
-    /// The HTTP status, if there was an answer.
+    /// The status of HTTP or SMTP, if there was an answer.
     pub status: Option<u16>,
     /// What went wrong, without secrets.
     pub error: String,
@@ -117,7 +120,17 @@ impl Channel {
 struct Kind {
     word: &'static str,
     keys: &'static [&'static str],
-    plan: fn(&ChannelSettings) -> Result<Plan, String>,
+    speaks: Speaks,
+    /// Whether it says words that a template can change.
+    words: bool,
+}
+
+/// How a kind of channel speaks.
+enum Speaks {
+    /// HTTP, by a plan.
+    Http(fn(&ChannelSettings) -> Result<Plan, String>),
+    /// A protocol of its own.
+    Itself(fn(&ChannelSettings, Template) -> Result<Channel, String>),
 }
 
 const fn kind(
@@ -125,7 +138,12 @@ const fn kind(
     keys: &'static [&'static str],
     plan: fn(&ChannelSettings) -> Result<Plan, String>,
 ) -> Kind {
-    Kind { word, keys, plan }
+    Kind {
+        word,
+        keys,
+        speaks: Speaks::Http(plan),
+        words: true,
+    }
 }
 
 /// Every kind of channel.
@@ -133,13 +151,22 @@ const KINDS: &[Kind] = &[
     kind("alertmanager", &["url", "token"], alertmanager::plan),
     kind("discord", &["url"], discord::plan),
     kind("googlechat", &["url"], googlechat::plan),
+    Kind {
+        word: "mail",
+        keys: &["url", "from", "to", "ca"],
+        speaks: Speaks::Itself(mail::channel),
+        words: true,
+    },
     kind("mattermost", &["url"], mattermost::plan),
     kind("ntfy", &["url", "token", "to"], ntfy::plan),
     kind("pagerduty", &["url", "token"], pagerduty::plan),
     kind("slack", &["url", "token", "to"], slack::plan),
     kind("teams", &["url"], teams::plan),
     kind("telegram", &["url", "token", "to"], telegram::plan),
-    kind("webhook", &["url", "secret"], webhook::plan),
+    Kind {
+        words: false,
+        ..kind("webhook", &["url", "secret"], webhook::plan)
+    },
 ];
 
 /// The longest name of a channel, in characters.
@@ -196,7 +223,9 @@ fn named(settings: &ChannelSettings) -> Result<Channel, String> {
         let words: Vec<_> = KINDS.iter().map(|kind| kind.word).collect();
         format!("kind: it is one of {}", words.join(", "))
     })?;
-    let spare = settings.given().find(|key| !kind.keys.contains(key));
+    let known =
+        |key: &&str| kind.keys.contains(key) || (kind.words && key.starts_with("template."));
+    let spare = settings.given().find(|key| !known(key));
     if let Some(key) = spare {
         return Err(format!(
             "{key}: {} has {} and nothing else",
@@ -204,7 +233,14 @@ fn named(settings: &ChannelSettings) -> Result<Channel, String> {
             kind.keys.join(", ")
         ));
     }
-    http::channel(name, (kind.plan)(settings)?)
+    let template = Template::new(&settings.template)?;
+    match kind.speaks {
+        Speaks::Http(plan) => {
+            let plan = plan(settings)?;
+            http::channel(name, Plan { template, ..plan })
+        }
+        Speaks::Itself(channel) => channel(settings, template),
+    }
 }
 
 /// An HTTP address.

@@ -9,6 +9,8 @@ pub mod channels;
 mod deliver;
 mod record;
 mod settings;
+#[cfg(test)]
+mod skipped;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +22,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use channels::Channel;
-pub use settings::{ChannelSettings, InvalidChannel, Settings, WebhookSettings};
+pub use settings::{ChannelSettings, InvalidChannel, Settings, TemplateSettings, WebhookSettings};
 
 /// How long messages in hand may take to finish at the end.
 const GRACE: Duration = Duration::from_secs(10);

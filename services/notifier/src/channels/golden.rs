@@ -4,14 +4,19 @@
 
 use std::path::Path;
 
+use portwatch_domain::change::{About, Transition};
 use portwatch_domain::notification::Notification;
+use portwatch_domain::snapshot::Service;
+use portwatch_domain::snapshot::service::SafeText;
 use portwatch_schemas::decode;
 use serde_json::{Value, json};
 
 use super::look::Look;
+use super::template::Template;
 use super::{
     alertmanager, discord, googlechat, mattermost, ntfy, pagerduty, slack, teams, telegram,
 };
+use crate::settings::TemplateSettings;
 
 /// A channel's name and its payload.
 type Payload = (&'static str, fn(&Notification, &Look) -> Value);
@@ -53,6 +58,29 @@ fn hostile(notification: &Notification) -> Look {
         HOSTILE.clone_into(line);
     }
     look
+}
+
+/// The same where the network's words come in, in a template that shows all of them.
+fn hostile_in_a_template(mut notification: Notification) -> Look {
+    if let About::Host { target, name, .. } = &mut notification.changes.about {
+        HOSTILE.clone_into(&mut target.name);
+        *name = Some(HOSTILE.to_owned());
+    }
+    for change in &mut notification.changes.changes {
+        if let Transition::Port { service, .. } = &mut change.transition {
+            let product = Some(SafeText::new(HOSTILE));
+            *service = Some(Service {
+                product,
+                ..Service::default()
+            });
+        }
+    }
+    let words = TemplateSettings {
+        title: "{{ host }} {{ target }}".to_owned(),
+        line: "{{ change.said }} {{ host }}\n{{ change.text }}".to_owned(),
+        footer: "{{ target }}\n{{ summary }}".to_owned(),
+    };
+    Template::new(&words).unwrap().look(&notification)
 }
 
 fn endless(notification: &mut Notification) -> Look {
@@ -144,9 +172,20 @@ fn no_payload_is_longer_than_its_receiver_takes() {
 #[test]
 fn nothing_from_the_network_is_markup_a_mention_or_a_control_character() {
     let notification = example("several-ports-of-a-named-host");
-    for (channel, payload) in PAYLOADS {
+    let looks = [
+        hostile(&notification),
+        hostile_in_a_template(notification.clone()),
+    ];
+    assert!(
+        looks[1].lines[0].starts_with("<script>alert(1)</script> @everyone"),
+        "{looks:?}"
+    );
+    for ((channel, payload), look) in PAYLOADS
+        .into_iter()
+        .flat_map(|one| looks.iter().map(move |look| (one, look)))
+    {
         let mut all = Vec::new();
-        texts(&payload(&notification, &hostile(&notification)), &mut all);
+        texts(&payload(&notification, look), &mut all);
         for text in all {
             let control = |c: char| c.is_control() && c != '\n';
             assert!(!text.contains(control), "{channel}: {text:?}");

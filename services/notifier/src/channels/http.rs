@@ -15,6 +15,7 @@ use reqwest::{Client, Response, Url, redirect};
 use serde_json::Value;
 
 use super::look::Look;
+use super::template::Template;
 use super::{Channel, Failed, Message, Sent};
 
 pub(crate) use answer::{Answer, parse_retry_after, said_no, usual};
@@ -42,8 +43,8 @@ pub(crate) struct Post {
     pub body: Vec<u8>,
 }
 
-/// What a message becomes.
-type Posts = Box<dyn Fn(&Message) -> Result<Vec<Post>, String> + Send + Sync>;
+/// What a message becomes, in words that the template makes.
+type Posts = Box<dyn Fn(&Message, &Template) -> Result<Vec<Post>, String> + Send + Sync>;
 
 /// How a channel speaks to its receiver.
 pub(crate) struct Plan {
@@ -57,6 +58,8 @@ pub(crate) struct Plan {
     pub judge: fn(&Answer) -> Result<(), Failed>,
     /// What never stands in an error.
     pub secrets: Vec<String>,
+    /// How messages read.
+    pub template: Template,
 }
 
 impl Plan {
@@ -66,9 +69,9 @@ impl Plan {
         judge: fn(&Answer) -> Result<(), Failed>,
         payloads: impl Fn(&Notification, &Look) -> Vec<Value> + Send + Sync + 'static,
     ) -> Self {
-        let posts = move |message: &Message| {
+        let posts = move |message: &Message, template: &Template| {
             let notification = &message.notification;
-            let payloads = payloads(notification, &Look::of(notification));
+            let payloads = payloads(notification, &template.look(notification));
             let post = |payload: Value| Post {
                 headers: HeaderMap::new(),
                 body: payload.to_string().into_bytes(),
@@ -81,6 +84,7 @@ impl Plan {
             posts: Box::new(posts),
             judge,
             secrets: Vec::new(),
+            template: Template::default(),
         }
     }
 
@@ -125,7 +129,7 @@ struct Sender {
 
 impl Sender {
     async fn send(&self, message: &Message) -> Result<Sent, Failed> {
-        let posts = (self.plan.posts)(message)
+        let posts = (self.plan.posts)(message, &self.plan.template)
             .map_err(|error| Failed::permanent(format!("the body cannot be made: {error}")))?;
         let sent = tokio::time::timeout(TOTAL_TIMEOUT, self.all(posts, message.at)).await;
         let late = || Failed::temporary(format!("not done within {TOTAL_TIMEOUT:?}"));

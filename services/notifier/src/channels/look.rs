@@ -38,10 +38,9 @@ impl Look {
 
     /// The lines that say more than the title.
     pub fn details(&self) -> &[String] {
-        if self.lines.len() > 1 {
-            &self.lines
-        } else {
-            &[]
+        match self.lines.as_slice() {
+            [line] if *line == self.title => &[],
+            lines => lines,
         }
     }
 
