@@ -4,11 +4,14 @@ mod alertmanager;
 mod condition;
 mod discord;
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod golden;
 mod googlechat;
 mod http;
 mod look;
 mod mail;
+mod matrix;
 mod mattermost;
 mod ntfy;
 mod pagerduty;
@@ -157,6 +160,7 @@ const KINDS: &[Kind] = &[
         speaks: Speaks::Itself(mail::channel),
         words: true,
     },
+    kind("matrix", &["url", "token", "to"], matrix::plan),
     kind("mattermost", &["url"], mattermost::plan),
     kind("ntfy", &["url", "token", "to"], ntfy::plan),
     kind("pagerduty", &["url", "token"], pagerduty::plan),

@@ -14,17 +14,18 @@ use serde_json::{Value, json};
 use super::look::Look;
 use super::template::Template;
 use super::{
-    alertmanager, discord, googlechat, mattermost, ntfy, pagerduty, slack, teams, telegram,
+    alertmanager, discord, googlechat, matrix, mattermost, ntfy, pagerduty, slack, teams, telegram,
 };
 use crate::settings::TemplateSettings;
 
 /// A channel's name and its payload.
 type Payload = (&'static str, fn(&Notification, &Look) -> Value);
 
-const PAYLOADS: [Payload; 10] = [
+const PAYLOADS: [Payload; 11] = [
     ("alertmanager", alertmanager::payload),
     ("discord", discord::payload),
     ("googlechat", googlechat::payload),
+    ("matrix", |_, look| matrix::payload(look)),
     ("mattermost", mattermost::payload),
     ("ntfy", |n, look| ntfy::payload(n, look, "ports")),
     ("pagerduty", |n, look| {
@@ -152,6 +153,7 @@ fn no_payload_is_longer_than_its_receiver_takes() {
     assert!(parts.iter().sum::<usize>() <= 16_383, "{parts:?}");
     assert!(made("teams").to_string().len() <= 28_000);
     assert!(made("googlechat").to_string().len() <= 32_000);
+    assert!(made("matrix").to_string().len() <= 60_000);
     assert!(made("ntfy")["message"].as_str().unwrap().len() <= 4096);
     for channel in ["slack", "slack-bot"] {
         for block in made(channel)["blocks"].as_array().unwrap() {
@@ -193,6 +195,8 @@ fn nothing_from_the_network_is_markup_a_mention_or_a_control_character() {
             let without: &[&str] = match channel {
                 "slack" | "slack-bot" | "googlechat" => &["<script", "<!channel", "`&amp;`"],
                 "telegram" => &["<script", "@everyone", "@here"],
+                "matrix" if text.starts_with("<strong>") => &["<script", "@everyone", "</b>"],
+                "matrix" => &["@everyone", "@here"],
                 "discord" => &["@everyone", "@here"],
                 "mattermost" => &[">*bold", "1m[link", "@everyone", "@here"],
                 // Their receivers show text as it is, or escape it themselves.

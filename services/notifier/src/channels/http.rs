@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use portwatch_domain::notification::Notification;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Client, Method, Response, Url, redirect};
 use serde_json::Value;
 
 use super::look::Look;
@@ -41,6 +41,8 @@ pub(crate) struct Post {
     pub headers: HeaderMap,
     /// JSON.
     pub body: Vec<u8>,
+    /// Put under this name below the address, rather than posted.
+    pub put: Option<String>,
 }
 
 /// What a message becomes, in words that the template makes.
@@ -75,6 +77,7 @@ impl Plan {
             let post = |payload: Value| Post {
                 headers: HeaderMap::new(),
                 body: payload.to_string().into_bytes(),
+                put: None,
             };
             Ok(payloads.into_iter().map(post).collect())
         };
@@ -152,9 +155,19 @@ impl Sender {
     }
 
     async fn post(&self, post: Post, now: Timestamp) -> Result<Answer, Failed> {
+        let mut url = self.plan.url.clone();
+        let method = match &post.put {
+            None => Method::POST,
+            Some(name) => {
+                if let Ok(mut path) = url.path_segments_mut() {
+                    path.push(name);
+                }
+                Method::PUT
+            }
+        };
         let request = self
             .client
-            .post(self.plan.url.clone())
+            .request(method, url)
             .header(CONTENT_TYPE, "application/json")
             .headers(self.plan.headers.clone())
             .headers(post.headers)

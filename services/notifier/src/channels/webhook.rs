@@ -61,7 +61,11 @@ fn post(message: &Message, key: &Key) -> Result<Post, String> {
         let value = HeaderValue::try_from(value).map_err(|error| format!("{name}: {error}"))?;
         headers.insert(name, value);
     }
-    Ok(Post { headers, body })
+    Ok(Post {
+        headers,
+        body,
+        put: None,
+    })
 }
 
 /// What an answer means: 2xx is taken, 410 is never asked again, anything else is tried again.
