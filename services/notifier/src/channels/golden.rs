@@ -196,8 +196,7 @@ fn nothing_from_the_network_is_markup_a_mention_or_a_control_character() {
                 "slack" | "slack-bot" | "googlechat" => &["<script", "<!channel", "`&amp;`"],
                 "telegram" => &["<script", "@everyone", "@here"],
                 "matrix" if text.starts_with("<strong>") => &["<script", "@everyone", "</b>"],
-                "matrix" => &["@everyone", "@here"],
-                "discord" => &["@everyone", "@here"],
+                "matrix" | "discord" => &["@everyone", "@here"],
                 "mattermost" => &[">*bold", "1m[link", "@everyone", "@here"],
                 // Their receivers show text as it is, or escape it themselves.
                 _ => &[],
