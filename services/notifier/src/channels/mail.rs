@@ -1,8 +1,9 @@
 //! Mail: SMTP (RFC 5321) to a server that takes mail for others, over TLS.
 //!
 //! A mail has the delivery's id as its Message-ID and is the same at every attempt. If the server takes it for some
-//! addresses and not yet for others, only those others get the next attempt. Should the connection break after the
-//! last byte and before the answer, it is sent again under the same id.
+//! addresses and not yet for others, only those others get the next attempt; another process, or this one after a
+//! restart, does not know that, and asks for all. Should the connection break after the last byte and before the
+//! answer, it is sent again under the same id.
 
 mod letter;
 mod server;
