@@ -172,6 +172,36 @@ async fn an_unknown_setting_is_named_with_the_nearest_right_one() {
 }
 
 #[tokio::test]
+async fn nothing_starts_with_a_template_that_is_wrong() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("portwatch.toml");
+    let settings = r#"
+        [[notifier.channels]]
+        name = "night shift"
+        kind = "mail"
+        url = "smtp://portwatch:SECRET@mail.example.org"
+        from = "portwatch@example.org"
+        to = "night@example.org, ops@example.org"
+        template = { title = "{{ subject }}", line = "{{ change.prot }}" }
+    "#;
+    std::fs::write(&file, settings).unwrap();
+    let file = file.to_str().unwrap();
+    let data = folder.path().to_str().unwrap();
+    for arguments in [
+        vec!["up", "127.0.0.1", "--data-dir", data, "--config", file],
+        vec!["notifier", "--config", file],
+        vec!["doctor", "--config", file],
+    ] {
+        let output = portwatch(&arguments).await;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let told = stderr(&output);
+        let expected = "notifier.channels.night shift.template.line: line 1: undefined value: `change.prot` is undefined (tried on a sample of port.opened)";
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+        assert!(!told.contains("SECRET"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn doctor_looks_at_this_machine() {
     let output = portwatch(&["doctor", "127.0.0.1"]).await;
     let printed = stdout(&output);

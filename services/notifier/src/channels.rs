@@ -3,16 +3,21 @@
 mod alertmanager;
 mod discord;
 #[cfg(test)]
+mod documented;
+#[cfg(test)]
 mod golden;
 mod googlechat;
 mod http;
 mod look;
+mod mail;
+mod matrix;
 mod mattermost;
 mod ntfy;
 mod pagerduty;
 mod slack;
 mod teams;
 mod telegram;
+mod template;
 pub mod terminal;
 mod text;
 pub mod webhook;
@@ -30,6 +35,7 @@ use uuid::Uuid;
 use crate::settings::{ChannelSettings, InvalidChannel, Settings};
 use http::Plan;
 pub use look::Look;
+use template::Template;
 use text::Room;
 
 /// What a channel is given to send.
@@ -48,7 +54,7 @@ pub struct Message {
 /// The receiver has taken it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// The HTTP status, if there was one.
+    /// The status of HTTP or SMTP, if there was one.
     pub status: Option<u16>,
 }
 
@@ -57,7 +63,7 @@ pub struct Sent {
 pub struct Failed {
     /// Whether it may work later.
     pub failure: Failure,
-    /// The HTTP status, if there was an answer.
+    /// The status of HTTP or SMTP, if there was an answer.
     pub status: Option<u16>,
     /// What went wrong, without secrets.
     pub error: String,
@@ -162,8 +168,18 @@ impl Channel {
 struct Kind {
     word: &'static str,
     keys: &'static [&'static str],
-    plan: fn(&ChannelSettings) -> Result<Plan, String>,
+    speaks: Speaks,
+    /// Whether it says words that a template can change.
+    words: bool,
     readers: Readers,
+}
+
+/// How a kind of channel speaks.
+enum Speaks {
+    /// HTTP, by a plan.
+    Http(fn(&ChannelSettings) -> Result<Plan, String>),
+    /// A protocol of its own.
+    Itself(fn(&ChannelSettings, Template) -> Result<Channel, String>),
 }
 
 /// Who reads what a channel is sent.
@@ -183,7 +199,8 @@ const fn kind(
     Kind {
         word,
         keys,
-        plan,
+        speaks: Speaks::Http(plan),
+        words: true,
         readers: Readers::People,
     }
 }
@@ -233,13 +250,24 @@ const KINDS: &[Kind] = &[
     kind("alertmanager", &["url", "token"], alertmanager::plan).for_programs(),
     kind("discord", &["url"], discord::plan),
     kind("googlechat", &["url"], googlechat::plan),
+    Kind {
+        word: "mail",
+        keys: &["url", "from", "to", "ca"],
+        speaks: Speaks::Itself(mail::channel),
+        words: true,
+        readers: Readers::People,
+    },
+    kind("matrix", &["url", "token", "to"], matrix::plan),
     kind("mattermost", &["url"], mattermost::plan),
     kind("ntfy", &["url", "token", "to"], ntfy::plan),
     kind("pagerduty", &["url", "token"], pagerduty::plan),
     kind("slack", &["url", "token", "to"], slack::plan),
     kind("teams", &["url"], teams::plan),
     kind("telegram", &["url", "token", "to"], telegram::plan),
-    kind("webhook", &["url", "secret"], webhook::plan).for_programs(),
+    Kind {
+        words: false,
+        ..kind("webhook", &["url", "secret"], webhook::plan).for_programs()
+    },
 ];
 
 /// The longest name of a channel, in characters.
@@ -296,7 +324,9 @@ fn named(settings: &ChannelSettings, all: &Settings) -> Result<Channel, String> 
         let words: Vec<_> = KINDS.iter().map(|kind| kind.word).collect();
         format!("kind: it is one of {}", words.join(", "))
     })?;
-    let spare = settings.given().find(|key| !kind.keys.contains(key));
+    let known =
+        |key: &&str| kind.keys.contains(key) || (kind.words && key.starts_with("template."));
+    let spare = settings.given().find(|key| !known(key));
     if let Some(key) = spare {
         return Err(format!(
             "{key}: {} has {} and nothing else",
@@ -305,7 +335,15 @@ fn named(settings: &ChannelSettings, all: &Settings) -> Result<Channel, String> 
         ));
     }
     let habits = kind.habits(settings, all)?;
-    Ok(http::channel(name, (kind.plan)(settings)?)?.with_habits(habits))
+    let template = Template::new(&settings.template)?;
+    let channel = match kind.speaks {
+        Speaks::Http(plan) => {
+            let plan = plan(settings)?;
+            http::channel(name, Plan { template, ..plan })
+        }
+        Speaks::Itself(channel) => channel(settings, template),
+    };
+    Ok(channel?.with_habits(habits))
 }
 
 /// An HTTP address.

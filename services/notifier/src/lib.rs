@@ -13,6 +13,8 @@ mod record;
 pub mod routing;
 mod settings;
 pub mod silences;
+#[cfg(test)]
+mod skipped;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use channels::Channel;
 pub use routing::Routing;
-pub use settings::{ChannelSettings, InvalidChannel, Settings, WebhookSettings};
+pub use settings::{ChannelSettings, InvalidChannel, Settings, TemplateSettings, WebhookSettings};
 pub use silences::Silences;
 
 /// How long messages in hand may take to finish at the end.

@@ -77,7 +77,7 @@ pub struct ChannelSettings {
     pub token: Secret,
     /// What to sign with.
     pub secret: Secret,
-    /// The chat, channel or topic there.
+    /// The chat, channel or topic there; of mail the addresses, with commas.
     pub to: String,
     /// Instead of `notifier.group_wait`.
     pub group_wait: Option<SignedDuration>,
@@ -85,6 +85,24 @@ pub struct ChannelSettings {
     pub group_interval: Option<SignedDuration>,
     /// Instead of `notifier.storm`.
     pub storm: Option<usize>,
+    /// Of mail: whose address it comes from.
+    pub from: String,
+    /// Of mail: certificates (PEM) of authorities to trust beside the system's.
+    pub ca: String,
+    /// Words of one's own.
+    pub template: TemplateSettings,
+}
+
+/// The words of a channel's messages, as minijinja templates; what is left out reads as usual.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct TemplateSettings {
+    /// All of it in one line; the subject of a mail.
+    pub title: String,
+    /// Each change.
+    pub line: String,
+    /// What stands below.
+    pub footer: String,
 }
 
 impl ChannelSettings {
@@ -95,6 +113,11 @@ impl ChannelSettings {
             ("token", self.token.reveal()),
             ("secret", self.secret.reveal()),
             ("to", &self.to),
+            ("from", &self.from),
+            ("ca", &self.ca),
+            ("template.title", &self.template.title),
+            ("template.line", &self.template.line),
+            ("template.footer", &self.template.footer),
         ];
         let given = values.map(|(key, value)| (!value.is_empty()).then_some(key));
         given.into_iter().flatten()

@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use portwatch_notifier::channels;
 use portwatch_runtime::settings::List;
 use portwatch_scheduler::{Source, TargetSettings};
 
@@ -35,6 +36,8 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         addresses: List(vec![address.clone()]),
         ..TargetSettings::default()
     }));
+    // Tries the templates, too. Nothing is sent.
+    channels::configured(&settings.notifier)?;
     let targets = Source::Settings.targets(&settings.scheduler.groups, &listed)?;
 
     let mut findings = vec![checks::settings(arguments.config.file(), targets.len())];

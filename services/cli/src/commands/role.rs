@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use portwatch_bus::Bus;
+use portwatch_notifier::{Channel, channels};
 use portwatch_runtime::health::{self, Readiness};
 use portwatch_runtime::{shutdown, telemetry};
 use portwatch_scanner::Scanner;
@@ -56,9 +57,11 @@ pub struct Ready {
     listen: SocketAddr,
     /// The scanner's sockets, open, with no privilege left; `None` for the other roles.
     scanner: Option<Scanner>,
+    /// Whom the notifier tells; none for the other roles.
+    channels: Vec<Channel>,
 }
 
-/// Reads the settings and starts logging; opens the scanner's sockets.
+/// Reads the settings and starts logging; opens the scanner's sockets, tries the notifier's templates.
 pub fn prepare(role: Role, arguments: &Arguments) -> Result<Ready> {
     let settings = arguments.config.load()?;
     let filter = settings.runtime.log.as_deref().unwrap_or(LOG);
@@ -67,11 +70,16 @@ pub fn prepare(role: Role, arguments: &Arguments) -> Result<Ready> {
         Role::Scanner => Some(sandbox::open(&settings.scanner, Keep::Nothing)?),
         Role::Scheduler | Role::Differ | Role::Notifier => None,
     };
+    let channels = match role {
+        Role::Notifier => channels::configured(&settings.notifier)?,
+        Role::Scanner | Role::Scheduler | Role::Differ => Vec::new(),
+    };
     Ok(Ready {
         role,
         listen: arguments.listen.unwrap_or(settings.runtime.listen),
         settings,
         scanner,
+        channels,
     })
 }
 
@@ -82,6 +90,7 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
         settings,
         listen,
         scanner,
+        channels,
     } = ready;
     let metrics = telemetry::start_metrics()?;
     let shutdown = shutdown::on_signal().context("listening for signals")?;
@@ -110,7 +119,7 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
 
     match (scanner, store) {
         (Some(scanner), _) => scan(scanner, &settings, &bus, &shutdown).await?,
-        (None, Some(store)) => serve(role, &settings, &bus, store, &shutdown).await?,
+        (None, Some(store)) => serve(role, &settings, &bus, store, channels, &shutdown).await?,
         (None, None) => {}
     }
     bus.close().await;
@@ -136,6 +145,7 @@ async fn serve(
     settings: &Settings,
     bus: &Bus,
     store: Store,
+    channels: Vec<Channel>,
     shutdown: &CancellationToken,
 ) -> Result<()> {
     let bus = bus.clone();
@@ -168,7 +178,6 @@ async fn serve(
             portwatch_differ::run(deps, &settings.differ, shutdown.clone()).await?;
         }
         Role::Notifier | Role::Scanner => {
-            let channels = portwatch_notifier::channels::configured(&settings.notifier)?;
             if channels.is_empty() {
                 tracing::warn!(
                     "no channel is set (notifier.webhook.url or notifier.channels): changes go to the history and nobody is told"

@@ -2,6 +2,9 @@
 //!
 //! One alert for each change, with the same labels when something begins and when it ends.
 
+#[cfg(test)]
+mod tests;
+
 use jiff::SignedDuration;
 use portwatch_domain::change::{About, Change, Changes};
 use portwatch_domain::notification::Content;

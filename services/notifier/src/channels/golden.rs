@@ -4,22 +4,28 @@
 
 use std::path::Path;
 
+use portwatch_domain::change::{About, Transition};
 use portwatch_domain::notification::Content;
+use portwatch_domain::snapshot::Service;
+use portwatch_domain::snapshot::service::SafeText;
 use portwatch_schemas::decode_content;
 use serde_json::{Value, json};
 
 use super::look::Look;
+use super::template::Template;
 use super::{
-    alertmanager, discord, googlechat, mattermost, ntfy, pagerduty, slack, teams, telegram,
+    alertmanager, discord, googlechat, matrix, mattermost, ntfy, pagerduty, slack, teams, telegram,
 };
+use crate::settings::TemplateSettings;
 
 /// A channel's name and its payload.
 type Payload = (&'static str, fn(&Content, &Look) -> Value);
 
-const PAYLOADS: [Payload; 10] = [
+const PAYLOADS: [Payload; 11] = [
     ("alertmanager", alertmanager::payload),
     ("discord", discord::payload),
     ("googlechat", googlechat::payload),
+    ("matrix", |_, look| matrix::payload(look)),
     ("mattermost", mattermost::payload),
     ("ntfy", |n, look| ntfy::payload(n, look, "ports")),
     ("pagerduty", |n, look| {
@@ -55,6 +61,32 @@ fn hostile(content: &Content) -> Look {
         HOSTILE.clone_into(line);
     }
     look
+}
+
+/// The same where the network's words come in, in a template that shows all of them.
+fn hostile_in_a_template(mut content: Content) -> Look {
+    let Content::Changes(notification) = &mut content else {
+        panic!("a notification");
+    };
+    if let About::Host { target, name, .. } = &mut notification.changes.about {
+        HOSTILE.clone_into(&mut target.name);
+        *name = Some(HOSTILE.to_owned());
+    }
+    for change in &mut notification.changes.changes {
+        if let Transition::Port { service, .. } = &mut change.transition {
+            let product = Some(SafeText::new(HOSTILE));
+            *service = Some(Service {
+                product,
+                ..Service::default()
+            });
+        }
+    }
+    let words = TemplateSettings {
+        title: "{{ host }} {{ target }}".to_owned(),
+        line: "{{ change.said }} {{ host }}\n{{ change.text }}".to_owned(),
+        footer: "{{ target }}\n{{ summary }}".to_owned(),
+    };
+    Template::new(&words).unwrap().look(&content)
 }
 
 fn endless(content: &mut Content) -> Look {
@@ -131,6 +163,7 @@ fn no_payload_is_longer_than_its_receiver_takes() {
     assert!(parts.iter().sum::<usize>() <= 16_383, "{parts:?}");
     assert!(made("teams").to_string().len() <= 28_000);
     assert!(made("googlechat").to_string().len() <= 32_000);
+    assert!(made("matrix").to_string().len() <= 60_000);
     assert!(made("ntfy")["message"].as_str().unwrap().len() <= 4096);
     for channel in ["slack", "slack-bot"] {
         for block in made(channel)["blocks"].as_array().unwrap() {
@@ -151,9 +184,20 @@ fn no_payload_is_longer_than_its_receiver_takes() {
 #[test]
 fn nothing_from_the_network_is_markup_a_mention_or_a_control_character() {
     let notification = example(SEVERAL);
-    for (channel, payload) in PAYLOADS {
+    let looks = [
+        hostile(&notification),
+        hostile_in_a_template(notification.clone()),
+    ];
+    assert!(
+        looks[1].lines[0].starts_with("<script>alert(1)</script> @everyone"),
+        "{looks:?}"
+    );
+    for ((channel, payload), look) in PAYLOADS
+        .into_iter()
+        .flat_map(|one| looks.iter().map(move |look| (one, look)))
+    {
         let mut all = Vec::new();
-        texts(&payload(&notification, &hostile(&notification)), &mut all);
+        texts(&payload(&notification, look), &mut all);
         for text in all {
             let control = |c: char| c.is_control() && c != '\n';
             assert!(!text.contains(control), "{channel}: {text:?}");
@@ -161,7 +205,8 @@ fn nothing_from_the_network_is_markup_a_mention_or_a_control_character() {
             let without: &[&str] = match channel {
                 "slack" | "slack-bot" | "googlechat" => &["<script", "<!channel", "`&amp;`"],
                 "telegram" => &["<script", "@everyone", "@here"],
-                "discord" => &["@everyone", "@here"],
+                "matrix" if text.starts_with("<strong>") => &["<script", "@everyone", "</b>"],
+                "matrix" | "discord" => &["@everyone", "@here"],
                 "mattermost" => &[">*bold", "1m[link", "@everyone", "@here"],
                 // Their receivers show text as it is, or escape it themselves.
                 _ => &[],

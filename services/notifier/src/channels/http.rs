@@ -11,10 +11,11 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use portwatch_domain::notification::Content;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Client, Method, Response, Url, redirect};
 use serde_json::Value;
 
 use super::look::Look;
+use super::template::Template;
 use super::{Channel, Failed, Message, Sent};
 
 pub(crate) use answer::{Answer, parse_retry_after, said_no, usual};
@@ -40,10 +41,12 @@ pub(crate) struct Post {
     pub headers: HeaderMap,
     /// JSON.
     pub body: Vec<u8>,
+    /// Put under this name below the address, rather than posted.
+    pub put: Option<String>,
 }
 
-/// What a message becomes.
-type Posts = Box<dyn Fn(&Message) -> Result<Vec<Post>, String> + Send + Sync>;
+/// What a message becomes, in words that the template makes.
+type Posts = Box<dyn Fn(&Message, &Template) -> Result<Vec<Post>, String> + Send + Sync>;
 
 /// How a channel speaks to its receiver.
 pub(crate) struct Plan {
@@ -57,6 +60,8 @@ pub(crate) struct Plan {
     pub judge: fn(&Answer) -> Result<(), Failed>,
     /// What never stands in an error.
     pub secrets: Vec<String>,
+    /// How messages read.
+    pub template: Template,
 }
 
 impl Plan {
@@ -66,12 +71,13 @@ impl Plan {
         judge: fn(&Answer) -> Result<(), Failed>,
         payloads: impl Fn(&Content, &Look) -> Vec<Value> + Send + Sync + 'static,
     ) -> Self {
-        let posts = move |message: &Message| {
+        let posts = move |message: &Message, template: &Template| {
             let content = &message.content;
-            let payloads = payloads(content, &Look::of(content));
+            let payloads = payloads(content, &template.look(content));
             let post = |payload: Value| Post {
                 headers: HeaderMap::new(),
                 body: payload.to_string().into_bytes(),
+                put: None,
             };
             Ok(payloads.into_iter().map(post).collect())
         };
@@ -81,6 +87,7 @@ impl Plan {
             posts: Box::new(posts),
             judge,
             secrets: Vec::new(),
+            template: Template::default(),
         }
     }
 
@@ -125,7 +132,7 @@ struct Sender {
 
 impl Sender {
     async fn send(&self, message: &Message) -> Result<Sent, Failed> {
-        let posts = (self.plan.posts)(message)
+        let posts = (self.plan.posts)(message, &self.plan.template)
             .map_err(|error| Failed::permanent(format!("the body cannot be made: {error}")))?;
         let sent = tokio::time::timeout(TOTAL_TIMEOUT, self.all(posts, message.at)).await;
         let late = || Failed::temporary(format!("not done within {TOTAL_TIMEOUT:?}"));
@@ -148,9 +155,19 @@ impl Sender {
     }
 
     async fn post(&self, post: Post, now: Timestamp) -> Result<Answer, Failed> {
+        let mut url = self.plan.url.clone();
+        let method = match &post.put {
+            None => Method::POST,
+            Some(name) => {
+                if let Ok(mut path) = url.path_segments_mut() {
+                    path.push(name);
+                }
+                Method::PUT
+            }
+        };
         let request = self
             .client
-            .post(self.plan.url.clone())
+            .request(method, url)
             .header(CONTENT_TYPE, "application/json")
             .headers(self.plan.headers.clone())
             .headers(post.headers)

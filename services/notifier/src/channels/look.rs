@@ -39,7 +39,7 @@ impl Look {
         }
     }
 
-    fn of_changes(notification: &Notification) -> Self {
+    pub(super) fn of_changes(notification: &Notification) -> Self {
         let changes = &notification.changes;
         let subject = changes.subject();
         let line = |change: &Change| words::sentence(&subject, change);
@@ -58,10 +58,9 @@ impl Look {
 
     /// The lines that say more than the title.
     pub fn details(&self) -> &[String] {
-        if self.lines.len() > 1 {
-            &self.lines
-        } else {
-            &[]
+        match self.lines.as_slice() {
+            [line] if *line == self.title => &[],
+            lines => lines,
         }
     }
 

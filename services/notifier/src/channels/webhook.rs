@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
 
 use super::http::{self, Answer, Plan, Post};
+use super::template::Template;
 use super::{Channel, Failed, Message, address};
 use crate::settings::{ChannelSettings, InvalidChannel, WebhookSettings};
 use signature::Key;
@@ -39,9 +40,10 @@ fn signed(url: &str, secret: &str) -> Result<Plan, String> {
     Ok(Plan {
         url,
         headers: HeaderMap::new(),
-        posts: Box::new(move |message| Ok(vec![post(message, &key)?])),
+        posts: Box::new(move |message, _| Ok(vec![post(message, &key)?])),
         judge,
         secrets: vec![secret.to_owned()],
+        template: Template::default(),
     })
 }
 
@@ -59,7 +61,11 @@ fn post(message: &Message, key: &Key) -> Result<Post, String> {
         let value = HeaderValue::try_from(value).map_err(|error| format!("{name}: {error}"))?;
         headers.insert(name, value);
     }
-    Ok(Post { headers, body })
+    Ok(Post {
+        headers,
+        body,
+        put: None,
+    })
 }
 
 /// What an answer means: 2xx is taken, 410 is never asked again, anything else is tried again.

@@ -196,6 +196,30 @@ async fn what_is_limited_waits_as_asked_and_what_is_refused_is_final() {
 }
 
 #[tokio::test]
+async fn matrix_is_sent_under_the_deliverys_id_and_says_how_long_to_wait() {
+    let (url, mut got) = receiver(|_| {
+        let body = r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2500}"#;
+        (StatusCode::TOO_MANY_REQUESTS, body).into_response()
+    })
+    .await;
+    let failed = send(settings("matrix", &url, "1:A", "!a/b:x.org")).await;
+    let (path, by, body) = got.recv().await.unwrap();
+    let id = "00000000-0000-0000-0000-000000000007";
+    let expected = format!("/_matrix/client/v3/rooms/!a%2Fb:x.org/send/m.room.message/{id}");
+    assert_eq!((path, by.as_deref()), (expected, Some("Bearer 1:A")));
+    assert_eq!(body["msgtype"], "m.text");
+    let retry_after = Some(SignedDuration::from_millis(2500));
+    let failure = Failure::Temporary { retry_after };
+    assert_eq!(failed.unwrap_err().failure, failure);
+    let alias = made(settings("matrix", &url, "1:A", "#alias:x.org")).err();
+    assert!(
+        alias
+            .unwrap()
+            .starts_with("notifier.channels.ops.to: a room's id")
+    );
+}
+
+#[tokio::test]
 async fn slack_says_no_with_status_200() {
     let (url, _got) = receiver(|(path, ..)| match path.as_str() {
         "/limited" => r#"{"ok":false,"error":"ratelimited"}"#.into_response(),
