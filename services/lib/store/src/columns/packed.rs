@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use portwatch_domain::change::PortRecord;
-use portwatch_domain::ports::{Port, Protocol};
+use portwatch_domain::ports::{Port, PortSet, Protocol};
 use portwatch_domain::snapshot::{Answer, Evidence, PortState};
 
 use super::state::{flapping, flapping_bits};
@@ -102,31 +102,100 @@ fn pack_one(out: &mut Vec<u8>, port: Port, record: &PortRecord, before: Option<T
 
 /// The ports of a value; `None` if it is in another format, or broken.
 pub(crate) fn unpack(packed: &[u8]) -> Option<BTreeMap<Port, PortRecord>> {
+    each(packed, One::record)
+}
+
+/// Those of a value that are open; `None` if it is in another format, or broken.
+pub(crate) fn unpack_open(packed: &[u8]) -> Option<PortSet> {
+    let open = |one: One<'_>| Some((one.state == PortState::Open).then_some(one.port));
+    let ports: Vec<_> = each(packed, open)?;
+    Some(ports.into_iter().flatten().collect())
+}
+
+/// A port as it stands in the value.
+struct One<'a> {
+    port: Port,
+    state: PortState,
+    times: [Timestamp; 3],
+    evidence: Evidence,
+    transition: u64,
+    flapping: i32,
+    service: Option<&'a str>,
+    soft: Option<&'a str>,
+}
+
+fn each<'a, T, C: FromIterator<T>>(
+    packed: &'a [u8],
+    read: impl Fn(One<'a>) -> Option<T>,
+) -> Option<C> {
     let (&FORMAT, mut rest) = packed.split_first()? else {
         return None;
     };
-    let rest = &mut rest;
-    let mut ports = Vec::with_capacity(packed.len() / 8);
     let mut times = None;
-    while !rest.is_empty() {
-        ports.push(unpack_one(rest, &mut times)?);
-    }
-    Some(ports.into_iter().collect())
+    std::iter::from_fn(|| {
+        (!rest.is_empty()).then(|| {
+            let one = One::take(&mut rest, times)?;
+            times = Some(one.times);
+            read(one)
+        })
+    })
+    .collect()
 }
 
-fn unpack_one(rest: &mut &[u8], before: &mut Option<[Timestamp; 3]>) -> Option<(Port, PortRecord)> {
-    let number = u16::from_be_bytes(take(rest)?);
-    let [flags] = take(rest)?;
-    let has = |flag| flags & flag != 0;
-    let protocol = if has(UDP) {
-        Protocol::Udp
-    } else {
-        Protocol::Tcp
-    };
-    if !has(SAME_TIMES) {
-        *before = Some([take_time(rest)?, take_time(rest)?, take_time(rest)?]);
+impl<'a> One<'a> {
+    /// Takes the next one, after one with these times.
+    fn take(rest: &mut &'a [u8], before: Option<[Timestamp; 3]>) -> Option<Self> {
+        let number = u16::from_be_bytes(take(rest)?);
+        let [flags] = take(rest)?;
+        let has = |flag| flags & flag != 0;
+        let protocol = if has(UDP) {
+            Protocol::Udp
+        } else {
+            Protocol::Tcp
+        };
+        let times = if has(SAME_TIMES) {
+            before?
+        } else {
+            [take_time(rest)?, take_time(rest)?, take_time(rest)?]
+        };
+        Some(Self {
+            port: Port { protocol, number },
+            state: STATES[usize::from(flags & 3)],
+            times,
+            evidence: take_evidence(rest, has(TTL), has(RTT))?,
+            transition: take_number(rest)?,
+            flapping: take_number(rest)?.try_into().ok()?,
+            service: if has(SERVICE) {
+                Some(take_text(rest)?)
+            } else {
+                None
+            },
+            soft: if has(SOFT) {
+                Some(take_text(rest)?)
+            } else {
+                None
+            },
+        })
     }
-    let [since, first_seen, last_seen] = (*before)?;
+
+    fn record(self) -> Option<(Port, PortRecord)> {
+        let [since, first_seen, last_seen] = self.times;
+        let record = PortRecord {
+            state: self.state,
+            since,
+            first_seen,
+            last_seen,
+            transition: self.transition,
+            evidence: self.evidence,
+            service: self.service.map(service::from_json).transpose().ok()?,
+            soft: self.soft.map(soft::port).transpose().ok()?,
+            flapping: flapping(self.flapping),
+        };
+        Some((self.port, record))
+    }
+}
+
+fn take_evidence(rest: &mut &[u8], has_ttl: bool, has_rtt: bool) -> Option<Evidence> {
     let answer = match take(rest)? {
         [0] => Answer::SynAck,
         [1] => Answer::Rst,
@@ -135,42 +204,22 @@ fn unpack_one(rest: &mut &[u8], before: &mut Option<[Timestamp; 3]>) -> Option<(
         [4] => Answer::IcmpUnreachable(take::<1>(rest)?[0]),
         _ => return None,
     };
-    let ttl = if has(TTL) {
+    let ttl = if has_ttl {
         Some(take::<1>(rest)?[0])
     } else {
         None
     };
-    let rtt = if has(RTT) {
+    let rtt = if has_rtt {
         Some(take_number(rest)?)
     } else {
         None
     };
-    let evidence = Evidence {
+    Some(Evidence {
         answer,
         ttl,
         rtt: rtt.map(Duration::from_micros),
         probes: take_number(rest)?.try_into().ok()?,
-    };
-    let record = PortRecord {
-        state: STATES[usize::from(flags & 3)],
-        since,
-        first_seen,
-        last_seen,
-        evidence,
-        transition: take_number(rest)?,
-        flapping: flapping(take_number(rest)?.try_into().ok()?),
-        service: if has(SERVICE) {
-            Some(service::from_json(take_text(rest)?).ok()?)
-        } else {
-            None
-        },
-        soft: if has(SOFT) {
-            Some(soft::port(take_text(rest)?).ok()?)
-        } else {
-            None
-        },
-    };
-    Some((Port { protocol, number }, record))
+    })
 }
 
 fn push_number(out: &mut Vec<u8>, mut number: u64) {
@@ -211,4 +260,96 @@ fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
     let (text, after) = rest.split_at_checked(length)?;
     *rest = after;
     std::str::from_utf8(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use portwatch_domain::change::{Flapping, SoftPort};
+    use portwatch_domain::snapshot::Service;
+
+    use super::*;
+
+    fn evidence(answer: Answer, probes: u16) -> Evidence {
+        let came = answer != Answer::NoResponse;
+        Evidence {
+            answer,
+            ttl: came.then_some(255),
+            rtt: came.then_some(Duration::from_micros(probes.into())),
+            probes,
+        }
+    }
+
+    fn port(state: PortState, answer: Answer, n: u16) -> PortRecord {
+        let at = |seconds: u16| Timestamp::from_second(1_800_000_000 + i64::from(seconds)).unwrap();
+        PortRecord {
+            state,
+            since: at(n),
+            first_seen: at(n / 2),
+            last_seen: at(n),
+            transition: u64::from(n) << 20,
+            evidence: evidence(answer, n),
+            service: None,
+            soft: None,
+            flapping: Flapping {
+                window: u32::from(n),
+                flaps: n > 1000,
+            },
+        }
+    }
+
+    /// Every state and answer, times that are those of the port before and others, and what is rare.
+    fn ports() -> BTreeMap<Port, PortRecord> {
+        let mut serving = port(PortState::Open, Answer::SynAck, 9);
+        serving.service = Some(Service::default());
+        let mut soft = port(PortState::Open, Answer::UdpReply, u16::MAX);
+        soft.soft = Some(SoftPort {
+            state: PortState::Closed,
+            evidence: evidence(Answer::Rst, 1),
+            service: Some(Service::default()),
+            since: soft.since,
+            scans: 2,
+        });
+        [
+            (Port::tcp(1), port(PortState::Open, Answer::SynAck, 9)),
+            (Port::tcp(22), serving),
+            (Port::tcp(65535), port(PortState::Closed, Answer::Rst, 0)),
+            (Port::udp(1), soft),
+            (
+                Port::udp(2),
+                port(PortState::Filtered, Answer::IcmpUnreachable(13), 128),
+            ),
+            (
+                Port::udp(3),
+                port(PortState::Unknown, Answer::NoResponse, 127),
+            ),
+        ]
+        .into()
+    }
+
+    #[test]
+    fn what_was_packed_is_unpacked() {
+        for ports in [BTreeMap::new(), ports()] {
+            let packed = pack(&ports);
+            assert_eq!(unpack(&packed).as_ref(), Some(&ports));
+            let open = ports.iter().filter(|(_, one)| one.state == PortState::Open);
+            let open: PortSet = open.map(|(&port, _)| port).collect();
+            assert_eq!(unpack_open(&packed), Some(open));
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_or_in_another_format_is_refused() {
+        let whole = ports();
+        let mut packed = pack(&whole);
+        for length in 0..packed.len() {
+            // What ends with a port is whole, and lacks the others.
+            let part = unpack(&packed[..length]);
+            assert!(part.is_none_or(|part| part.len() < whole.len()));
+        }
+        packed[0] = FORMAT + 1;
+        assert_eq!(unpack(&packed), None);
+        assert_eq!(unpack_open(&packed), None);
+    }
 }
