@@ -6,6 +6,7 @@ mod change;
 mod confirmation;
 mod detail;
 pub(crate) mod names;
+pub(crate) mod packed;
 mod runs;
 mod service;
 mod soft;
@@ -20,7 +21,9 @@ use portwatch_domain::ports::PortSet;
 
 pub(crate) use change::ChangeColumns;
 pub(crate) use confirmation::Confirmation;
-pub(crate) use state::{EvidenceColumns, HostColumns, PortColumns, assemble};
+pub(crate) use state::{
+    EvidenceColumns, HostColumns, PortColumns, Ports, assemble, assemble_from, by_host,
+};
 pub(crate) use target::TargetColumns;
 
 /// A column holds what this program cannot read.

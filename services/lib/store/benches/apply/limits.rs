@@ -14,7 +14,8 @@ const UPDATE: &str = "\\set id random(1, 10000)\nUPDATE single SET at = now() WH
 /// Single-row updates a second of one connection, by pgbench with prepared statements.
 pub async fn single_updates(url: &str, beside: &Client, long: Duration) -> f64 {
     let make = format!(
-        "CREATE TABLE single (id integer PRIMARY KEY, at timestamptz NOT NULL) WITH (fillfactor = 70); \
+        "DROP TABLE IF EXISTS single; \
+         CREATE TABLE single (id integer PRIMARY KEY, at timestamptz NOT NULL) WITH (fillfactor = 70); \
          INSERT INTO single SELECT n, now() FROM generate_series(1, {ROWS}) n"
     );
     beside.batch_execute(&make).await.unwrap();

@@ -1,5 +1,6 @@
-//! Two targets whose hosts never change, and one differ for each.
+//! Two targets, and one differ for each.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,24 @@ const HOSTS: u16 = 2048;
 const SOURCE: &str = "bench";
 const INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
+/// What scans find.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Finds {
+    /// What is known.
+    Known,
+    /// One port of each host closed, or the same opened again.
+    Changes,
+}
+
+impl fmt::Display for Finds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Known => "unchanged",
+            Self::Changes => "one changed",
+        })
+    }
+}
+
 pub struct World {
     store: Store,
     targets: Vec<Target>,
@@ -33,23 +52,24 @@ impl World {
     /// Two targets, scanned once.
     pub async fn make(store: Store) -> Self {
         let targets = [18, 19].map(target).to_vec();
-        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let now = Timestamp::now();
         store.sync_targets(SOURCE, &targets, now).await.unwrap();
         let mut world = Self {
             store,
             targets,
             now,
         };
-        world.scan(2, Duration::MAX).await;
+        world.scan(2, Finds::Known, Duration::MAX).await;
         world
     }
 
-    /// Applies scans that find what is known, with so many differs, each on a target of its own, for so
-    /// long: how many snapshots of hosts they applied, and in what time.
-    pub async fn unchanged(&mut self, differs: u16, long: Duration) -> (u32, Duration) {
+    /// Applies scans with so many differs, each on a target of its own, for so long: how many snapshots of
+    /// hosts they applied, and in what time.
+    pub async fn scans(&mut self, differs: u16, finds: Finds, long: Duration) -> (u32, Duration) {
         let (mut hosts, mut took) = (0, Duration::ZERO);
         while took < long {
-            let (of_run, of_time) = self.scan(differs, long.saturating_sub(took)).await;
+            let rest = long.saturating_sub(took);
+            let (of_run, of_time) = self.scan(differs, finds, rest).await;
             hosts += of_run;
             took += of_time;
         }
@@ -57,13 +77,19 @@ impl World {
     }
 
     /// One run of each target, of which the first so many are applied, at once.
-    async fn scan(&mut self, differs: u16, long: Duration) -> (u32, Duration) {
+    async fn scan(&mut self, differs: u16, finds: Finds, long: Duration) -> (u32, Duration) {
         let runs = self.start().await;
         let begun = Instant::now();
         let mut at_work = JoinSet::new();
         for (target, run) in self.targets.iter().zip(runs).take(differs.into()) {
-            let (store, target, now) = (self.store.clone(), target.clone(), self.now);
-            at_work.spawn(async move { apply(&store, &target, run, now, begun, long).await });
+            let scan = Scan {
+                store: self.store.clone(),
+                target: target.clone(),
+                run,
+                now: self.now,
+                open: PORTS - u16::from(finds == Finds::Changes && run % 2 == 0),
+            };
+            at_work.spawn(async move { scan.apply(begun, long).await });
         }
         let hosts = at_work.join_all().await.into_iter().sum();
         (hosts, begun.elapsed())
@@ -122,7 +148,10 @@ fn target(network: u8) -> Target {
         expected: None,
         allowed: PortSet::empty(),
         tags: Vec::new(),
-        confirm: Confirm::default(),
+        confirm: Confirm {
+            close: 1,
+            ..Confirm::default()
+        },
         schedule: Schedule::every(INTERVAL),
         discovery: false,
         follow_names: false,
@@ -131,51 +160,67 @@ fn target(network: u8) -> Target {
     }
 }
 
-/// Applies the parts of a run one after the other, for so long at most; the hosts in them.
-async fn apply(
-    store: &Store,
-    target: &Target,
+/// One run of a target.
+struct Scan {
+    store: Store,
+    target: Target,
     run: u64,
     now: Timestamp,
-    begun: Instant,
-    long: Duration,
-) -> u32 {
-    let network = if target.name.starts_with("198.18") {
-        18
-    } else {
-        19
-    };
-    let mut applied = 0;
-    for (number, first) in (0..HOSTS).step_by(PART_HOSTS).enumerate() {
-        if begun.elapsed() > long {
-            break;
-        }
-        let hosts = first..first + u16::try_from(PART_HOSTS).unwrap();
-        let reports: Vec<_> = hosts.map(|host| report(network, host)).collect();
-        let part = SnapshotPart {
-            job: JobId::derive(target.id, run, 0),
-            part: u32::try_from(number).unwrap(),
-            target: target.id,
-            run,
-            hosts: reports.iter().map(|report| report.ip).collect(),
-            now,
-        };
-        applied += u32::try_from(reports.len()).unwrap();
-        let outcome = store.apply_snapshot(part, decide(reports, run, now)).await;
-        assert_eq!(outcome.unwrap(), Applied::Applied);
-    }
-    applied
+    /// How many of the ports are open.
+    open: u16,
 }
 
-/// A host that is up, with every twentieth port of 1 to 1000 open.
-fn report(network: u8, host: u16) -> HostReport {
+impl Scan {
+    /// Applies the parts one after the other, for so long at most; the hosts in them.
+    async fn apply(&self, begun: Instant, long: Duration) -> u32 {
+        let network = if self.target.name.starts_with("198.18") {
+            18
+        } else {
+            19
+        };
+        let (run, now) = (self.run, self.now);
+        let mut applied = 0;
+        for (number, first) in (0..HOSTS).step_by(PART_HOSTS).enumerate() {
+            if begun.elapsed() > long {
+                break;
+            }
+            let hosts = first..first + u16::try_from(PART_HOSTS).unwrap();
+            let report = |host| report(network, host, self.open);
+            let reports: Vec<_> = hosts.map(report).collect();
+            let part = SnapshotPart {
+                job: JobId::derive(self.target.id, run, 0),
+                part: u32::try_from(number).unwrap(),
+                target: self.target.id,
+                run,
+                hosts: reports.iter().map(|report| report.ip).collect(),
+                now,
+            };
+            applied += u32::try_from(reports.len()).unwrap();
+            let decide = decide(reports, run, now);
+            let outcome = self.store.apply_snapshot(part, decide).await;
+            assert_eq!(outcome.unwrap(), Applied::Applied);
+        }
+        applied
+    }
+}
+
+/// A host that is up, with every twentieth port of 1 to 1000 open, or closed from that number on.
+fn report(network: u8, host: u16, open: u16) -> HostReport {
     let [high, low] = host.to_be_bytes();
     let ip = IpAddr::V4(Ipv4Addr::new(198, network, high, low));
-    let open = |number: u16| PortVerdict {
+    let verdict = |number: u16| PortVerdict {
         port: Port::tcp(number * 20),
-        state: PortState::Open,
+        state: if number <= open {
+            PortState::Open
+        } else {
+            PortState::Closed
+        },
         evidence: Evidence {
-            answer: Answer::SynAck,
+            answer: if number <= open {
+                Answer::SynAck
+            } else {
+                Answer::Rst
+            },
             ttl: Some(64),
             rtt: Some(Duration::from_micros(300)),
             probes: 1,
@@ -185,7 +230,7 @@ fn report(network: u8, host: u16) -> HostReport {
     HostReport {
         state: HostState::Up,
         coverage: "1-1000".parse().unwrap(),
-        ports: (1..=PORTS).map(open).collect(),
+        ports: (1..=PORTS).map(verdict).collect(),
         filtered: PortSet::empty(),
         ..HostReport::unknown(ip, None)
     }

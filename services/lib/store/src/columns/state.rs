@@ -186,12 +186,12 @@ impl PortColumns {
 /// Bit 20 of the column: it flaps. Those below it are the last verdicts.
 const FLAPS: i32 = 1 << 20;
 
-fn flapping_bits(flapping: Flapping) -> i32 {
+pub(super) fn flapping_bits(flapping: Flapping) -> i32 {
     let window = i32::try_from(flapping.window).unwrap_or(0) & (FLAPS - 1);
     window | if flapping.flaps { FLAPS } else { 0 }
 }
 
-fn flapping(bits: i32) -> Flapping {
+pub(super) fn flapping(bits: i32) -> Flapping {
     Flapping {
         window: u32::try_from(bits & (FLAPS - 1)).unwrap_or(0),
         flaps: bits & FLAPS != 0,
@@ -209,25 +209,41 @@ fn open_ports(host: &HostRecord) -> i32 {
     i32::try_from(open).unwrap_or(i32::MAX)
 }
 
+/// A host's ports.
+pub(crate) type Ports = BTreeMap<Port, PortRecord>;
+
 /// Puts the rows of hosts and of their ports together, by address.
 pub(crate) fn assemble(
     hosts: Vec<HostColumns>,
     ports: &[PortColumns],
 ) -> Result<BTreeMap<IpAddr, HostRecord>, Unreadable> {
-    let mut records = BTreeMap::new();
-    for host in hosts {
-        let confirmation = Confirmation::read(host.confirmed_at, &host.left_behind)?;
-        records.insert(host.ip, (host.record()?, confirmation));
-    }
+    assemble_from(hosts, by_host(ports)?)
+}
+
+/// What stands in rows of ports, by host.
+pub(crate) fn by_host(ports: &[PortColumns]) -> Result<BTreeMap<IpAddr, Ports>, Unreadable> {
+    let mut by_host: BTreeMap<IpAddr, Ports> = BTreeMap::new();
     for row in ports {
-        if let Some((host, confirmation)) = records.get_mut(&row.ip) {
-            let (port, mut record) = row.record()?;
-            record.last_seen = confirmation.last_seen(port, record.last_seen);
-            host.ports.insert(port, record);
-        }
+        let (port, record) = row.record()?;
+        by_host.entry(row.ip).or_default().insert(port, record);
     }
-    Ok(records
-        .into_iter()
-        .map(|(ip, (host, _))| (ip, host))
-        .collect())
+    Ok(by_host)
+}
+
+/// Puts the rows of hosts together with their ports, each as its own row has it.
+pub(crate) fn assemble_from(
+    hosts: Vec<HostColumns>,
+    mut ports: BTreeMap<IpAddr, Ports>,
+) -> Result<BTreeMap<IpAddr, HostRecord>, Unreadable> {
+    let mut records = BTreeMap::new();
+    for row in hosts {
+        let confirmation = Confirmation::read(row.confirmed_at, &row.left_behind)?;
+        let mut host = row.record()?;
+        host.ports = ports.remove(&host.ip).unwrap_or_default();
+        for (&port, record) in &mut host.ports {
+            record.last_seen = confirmation.last_seen(port, record.last_seen);
+        }
+        records.insert(host.ip, host);
+    }
+    Ok(records)
 }

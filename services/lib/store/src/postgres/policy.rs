@@ -80,7 +80,10 @@ async fn set(transaction: &Transaction<'_>, approval: &Approval) -> Result<Vec<A
     } else {
         "AND $2::inet IS NULL"
     };
-    let hosts = format!("SELECT * FROM hosts WHERE target_id = $1 {of_host}");
+    let hosts = format!(
+        "SELECT {} FROM hosts WHERE target_id = $1 {of_host}",
+        rows::HOST
+    );
     let hosts = transaction.prepare_cached(&hosts).await?;
     let hosts = transaction.query(&hosts, &[&id, &approval.ip]).await?;
     let ports = format!(

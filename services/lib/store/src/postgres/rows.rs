@@ -37,27 +37,32 @@ pub(super) fn target(row: &Row) -> Result<TargetColumns, Error> {
     })
 }
 
+/// The columns of `hosts` that [`host`] reads, by their places.
+pub(super) const HOST: &str = "ip, name, state, suspect, since, last_seen, last_run, transition, \
+     baseline, confirmed_at, left_behind, soft, flapping, runs, approved, unexpected_open, \
+     expected_closed, open_ports";
+
 /// A row of `hosts`.
 pub(super) fn host(row: &Row) -> Result<HostColumns, Error> {
     Ok(HostColumns {
-        ip: row.try_get("ip")?,
-        name: row.try_get("name")?,
-        state: row.try_get("state")?,
-        suspect: row.try_get("suspect")?,
-        since: row.try_get("since")?,
-        last_seen: row.try_get("last_seen")?,
-        last_run: row.try_get("last_run")?,
-        transition: row.try_get("transition")?,
-        baseline: row.try_get("baseline")?,
-        confirmed_at: row.try_get("confirmed_at")?,
-        left_behind: row.try_get("left_behind")?,
-        soft: row.try_get("soft")?,
-        flapping: row.try_get("flapping")?,
-        runs: row.try_get("runs")?,
-        approved: row.try_get("approved")?,
-        unexpected_open: row.try_get("unexpected_open")?,
-        expected_closed: row.try_get("expected_closed")?,
-        open_ports: row.try_get("open_ports")?,
+        ip: row.try_get(0)?,
+        name: row.try_get(1)?,
+        state: row.try_get(2)?,
+        suspect: row.try_get(3)?,
+        since: row.try_get(4)?,
+        last_seen: row.try_get(5)?,
+        last_run: row.try_get(6)?,
+        transition: row.try_get(7)?,
+        baseline: row.try_get(8)?,
+        confirmed_at: row.try_get(9)?,
+        left_behind: row.try_get(10)?,
+        soft: row.try_get(11)?,
+        flapping: row.try_get(12)?,
+        runs: row.try_get(13)?,
+        approved: row.try_get(14)?,
+        unexpected_open: row.try_get(15)?,
+        expected_closed: row.try_get(16)?,
+        open_ports: row.try_get(17)?,
     })
 }
 

@@ -1,20 +1,20 @@
 //! Applies snapshots in PostgreSQL. A part takes the same few statements however many ports it has.
 
-use std::net::IpAddr;
-
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
-use jiff::Timestamp;
+use futures_util::future::try_join;
 use portwatch_domain::change::HostRecord;
 use portwatch_domain::target::{Target, TargetId};
-use tokio_postgres::Row;
 
 mod finish;
+mod load;
 mod state;
+
+use load::Found;
 
 use super::{Postgres, Problem, history, outbox, requests, rows};
 use crate::StoreError;
-use crate::columns::{assemble, cut, number};
+use crate::columns::{assemble, cut};
 use crate::snapshots::delta;
 use crate::snapshots::{Applied, Decide, Loaded, SnapshotPart, Snapshots};
 
@@ -39,9 +39,8 @@ impl Snapshots for Postgres {
 
     async fn hosts(&self, target: TargetId) -> Result<Vec<HostRecord>, StoreError> {
         transaction!(self, "reading hosts", |transaction| {
-            let hosts = transaction
-                .prepare_cached("SELECT * FROM hosts WHERE target_id = $1")
-                .await?;
+            let hosts = format!("SELECT {} FROM hosts WHERE target_id = $1", rows::HOST);
+            let hosts = transaction.prepare_cached(&hosts).await?;
             let ports = format!("SELECT {} FROM ports WHERE target_id = $1", rows::PORT);
             let ports = transaction.prepare_cached(&ports).await?;
             let hosts = transaction.query(&hosts, &[&target.0]).await?;
@@ -58,40 +57,32 @@ async fn apply(
     part: &SnapshotPart,
     decide: Decide,
 ) -> Result<Applied, Problem> {
-    let Some((target, newest_run)) = lock(transaction, part.target).await? else {
-        return Ok(Applied::NoTarget);
-    };
     let now = cut(part.now);
-    if !is_new(transaction, part, now).await? {
-        return Ok(Applied::Duplicate);
-    }
-    let ports = format!(
-        "SELECT {} FROM ports WHERE target_id = $1 AND ip = ANY($2)",
-        rows::PORT
-    );
-    let (hosts, ports) = tokio::try_join!(
-        of_hosts(
-            transaction,
-            "SELECT * FROM hosts WHERE target_id = $1 AND ip = ANY($2)",
-            part,
-            rows::host
-        ),
-        of_hosts(transaction, &ports, part, rows::port)
-    )?;
-    let stored = assemble(hosts, &ports)?;
-    let hosts = delta::in_order(&stored, &part.hosts);
+    let stored = match load::load(transaction, part, now).await? {
+        Found::NoTarget => return Ok(Applied::NoTarget),
+        Found::Duplicate => return Ok(Applied::Duplicate),
+        Found::New(stored) => *stored,
+    };
     let loaded = Loaded {
-        target,
-        newest_run,
-        hosts,
+        target: stored.target,
+        newest_run: stored.newest_run,
+        hosts: delta::in_order(&stored.hosts, &part.hosts),
     };
     let decided = delta::decide(decide, loaded).map_err(Problem::Refused)?;
-    let delta = delta::delta(&stored, &part.hosts, &decided.hosts).map_err(Problem::Refused)?;
-    state::save(transaction, part.target, &delta).await?;
-    history::save(transaction, &delta::history(part, decided.history)).await?;
-    outbox::save(transaction, &decided.outbox, now).await?;
-    requests::save(transaction, &decided.requests).await?;
-    finish::finish(transaction, part, now).await?;
+    let delta =
+        delta::delta(&stored.hosts, &part.hosts, &decided.hosts).map_err(Problem::Refused)?;
+    let copies = state::copies(&decided.hosts, &delta, &stored.uncopied);
+    let history = delta::history(part, decided.history);
+    let save = async {
+        state::save(transaction, part.target, &delta).await?;
+        state::save_copies(transaction, part.target, &copies).await?;
+        history::save(transaction, &history).await?;
+        outbox::save(transaction, &decided.outbox, now).await?;
+        requests::save(transaction, &decided.requests).await
+    };
+    // Neither needs the other's answer.
+    let ((), counted) = try_join(save, finish::count(transaction, part, now)).await?;
+    finish::finish(transaction, part, counted, now).await?;
     Ok(Applied::Applied)
 }
 
@@ -101,45 +92,7 @@ pub(super) async fn lock(
     transaction: &Transaction<'_>,
     target: TargetId,
 ) -> Result<Option<(Target, u64)>, Problem> {
-    let sql = format!(
-        "SELECT {}, t.run FROM targets t WHERE id = $1 FOR NO KEY UPDATE",
-        rows::TARGET
-    );
-    let select = transaction.prepare_cached(&sql).await?;
-    let Some(found) = transaction.query_opt(&select, &[&target.0]).await? else {
-        return Ok(None);
-    };
-    let newest_run = number("run", found.try_get("run")?)?;
-    Ok(Some((rows::target(&found)?.target()?, newest_run)))
-}
-
-async fn is_new(
-    transaction: &Transaction<'_>,
-    part: &SnapshotPart,
-    now: Timestamp,
-) -> Result<bool, Problem> {
-    let insert = transaction
-        .prepare_cached(
-            "INSERT INTO inbox (job_id, part, received_at) VALUES ($1, $2::bigint, $3) \
-             ON CONFLICT DO NOTHING",
-        )
-        .await?;
-    let new = transaction
-        .execute(&insert, &[&part.job.0, &i64::from(part.part), &now])
-        .await?;
-    Ok(new == 1)
-}
-
-async fn of_hosts<T>(
-    transaction: &Transaction<'_>,
-    sql: &str,
-    part: &SnapshotPart,
-    read: impl Fn(&Row) -> Result<T, tokio_postgres::Error>,
-) -> Result<Vec<T>, Problem> {
-    let asked: &[IpAddr] = &part.hosts;
-    let select = transaction.prepare_cached(sql).await?;
-    let found = transaction
-        .query(&select, &[&part.target.0, &asked])
-        .await?;
-    Ok(found.iter().map(read).collect::<Result<_, _>>()?)
+    let select = transaction.prepare_cached(&load::lock()).await?;
+    let found = transaction.query_opt(&select, &[&target.0]).await?;
+    found.map(|found| load::locked(&found)).transpose()
 }

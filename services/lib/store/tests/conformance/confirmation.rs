@@ -17,7 +17,7 @@ use crate::databases::{client, on_empty_postgres};
 use crate::samples::{AT_ONCE, apply, at, ip, part, ports, report, sync, target};
 
 /// A report that covers only some ports of [`report`].
-fn partly(open: &str, covered: &str) -> HostReport {
+pub fn partly(open: &str, covered: &str) -> HostReport {
     let mut report = report(ip(1), open);
     report.coverage = ports(covered);
     let covered = &report.coverage;
@@ -46,7 +46,7 @@ fn silent() -> HostReport {
 }
 
 /// Scans that confirm all ports, some, others, and none, in between with changes.
-fn scans() -> Vec<HostReport> {
+pub fn scans() -> Vec<HostReport> {
     vec![
         report(ip(1), "22,80,443"),
         report(ip(1), "22,80,443"),

@@ -11,6 +11,7 @@ mod history_days;
 mod jobs;
 mod notifications;
 mod outbox;
+mod packed_ports;
 mod policy;
 mod postgres_plans;
 mod postgres_server;

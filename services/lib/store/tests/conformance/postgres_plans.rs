@@ -45,6 +45,7 @@ INSERT INTO hosts (target_id, ip, state, suspect, last_run, transition, baseline
     FROM generate_series(1, 20000) n, generate_series(1, 2) h;
 INSERT INTO ports (target_id, ip, protocol, port, state, since, first_seen, last_seen, transition, answer, probes)
     SELECT target_id, ip, 'tcp', p, 'open', now(), now(), now(), 1, 'syn-ack', 2 FROM hosts, unnest('{22,80}'::int[]) p;
+INSERT INTO packed_ports SELECT target_id, ip, '\\x01' FROM hosts;
 INSERT INTO history (at, change_id, target_id, ip, run, job_id, kind, severity, quiet, protocol, port, before, after,
     answer, probes, expected)
     SELECT now() - d * interval '1 second', md5(target_id::text || ip || port || d)::uuid, target_id, ip, 1,

@@ -11,6 +11,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::super::Problem;
+use crate::columns::packed::unpack_open;
 use crate::columns::{names, number, parse};
 use crate::jobs::KnownTarget;
 
@@ -35,26 +36,65 @@ pub(in crate::postgres) async fn with_open_ports<'a>(
 ) -> Result<(), Problem> {
     let targets: Vec<_> = targets.collect();
     let ids: Vec<Uuid> = targets.iter().map(|(target, _)| target.0).collect();
-    let mut open: HashMap<Uuid, BTreeMap<IpAddr, PortSet>> = HashMap::new();
     let select = transaction
         .prepare_cached(
-            "SELECT target_id, ip, protocol, port FROM ports \
-             WHERE target_id = ANY($1) AND state = $2",
+            "SELECT target_id, ip, packed FROM hosts LEFT JOIN packed_ports USING (target_id, ip) \
+             WHERE target_id = ANY($1) AND open_ports > 0",
         )
         .await?;
-    let found = transaction
-        .query(&select, &[&ids, &PortState::Open.as_str()])
+    let mut open = Open::new();
+    let mut uncopied = Vec::new();
+    for row in transaction.query(&select, &[&ids]).await? {
+        let host = (row.try_get(0)?, row.try_get(1)?);
+        let packed: Option<&[u8]> = row.try_get(2)?;
+        match packed.and_then(unpack_open) {
+            Some(ports) => {
+                open.insert(host, ports);
+            }
+            None => uncopied.push(host),
+        }
+    }
+    if !uncopied.is_empty() {
+        open.extend(from_rows(transaction, &uncopied).await?);
+    }
+    let mut by_target: HashMap<Uuid, BTreeMap<IpAddr, PortSet>> = HashMap::new();
+    for ((target, ip), ports) in open {
+        by_target.entry(target).or_default().insert(ip, ports);
+    }
+    for (target, known) in targets {
+        known.open = by_target.remove(&target.0).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// The open ports of hosts.
+type Open = HashMap<(Uuid, IpAddr), PortSet>;
+
+/// The open ports of hosts without a copy of their ports.
+async fn from_rows(
+    transaction: &Transaction<'_>,
+    hosts: &[(Uuid, IpAddr)],
+) -> Result<Open, Problem> {
+    let (targets, ips): (Vec<_>, Vec<_>) = hosts.iter().copied().unzip();
+    let select = transaction
+        .prepare_cached(
+            "SELECT target_id, ip, protocol, port FROM ports WHERE state = $3 \
+             AND target_id = ANY($1) AND ip = ANY($2) \
+             AND (target_id, ip) IN (SELECT * FROM unnest($1, $2))",
+        )
         .await?;
-    for row in found {
+    let mut open = Open::new();
+    let is_open = PortState::Open.as_str();
+    for row in transaction
+        .query(&select, &[&targets, &ips, &is_open])
+        .await?
+    {
         let port = Port {
             protocol: parse("protocol", row.try_get("protocol")?)?,
             number: number("port", row.try_get::<_, i32>("port")?.into())?,
         };
-        let hosts = open.entry(row.try_get("target_id")?).or_default();
-        hosts.entry(row.try_get("ip")?).or_default().insert(port);
+        let host = (row.try_get("target_id")?, row.try_get("ip")?);
+        open.entry(host).or_default().insert(port);
     }
-    for (target, known) in targets {
-        known.open = open.get(&target.0).cloned().unwrap_or_default();
-    }
-    Ok(())
+    Ok(open)
 }

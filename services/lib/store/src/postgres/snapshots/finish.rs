@@ -4,19 +4,20 @@ use std::net::IpAddr;
 
 use deadpool_postgres::Transaction;
 use jiff::Timestamp;
+use tokio_postgres::Row;
 
 use super::super::{Problem, requests};
 use crate::columns::parse;
 use crate::requests::{NewRequest, RequestKind, RunKind};
 use crate::snapshots::SnapshotPart;
 
-/// Counts the part, and when all are in the job is finished; when no other job of the target is
-/// out, the target may be claimed again.
-pub(super) async fn finish(
+/// Counts the part; the job is finished when all of its parts are in. The row tells the job's run if it is, and its
+/// zone.
+pub(super) async fn count(
     transaction: &Transaction<'_>,
     part: &SnapshotPart,
     now: Timestamp,
-) -> Result<(), Problem> {
+) -> Result<Option<Row>, Problem> {
     let count = transaction
         .prepare_cached(
             "UPDATE jobs SET parts_in = parts_in + 1, \
@@ -27,9 +28,19 @@ pub(super) async fn finish(
              RETURNING CASE WHEN finished_at IS NOT NULL THEN run END AS run, zone",
         )
         .await?;
-    let counted = transaction
+    Ok(transaction
         .query_opt(&count, &[&part.job.0, &i64::from(part.part), &now])
-        .await?;
+        .await?)
+}
+
+/// What follows when the part was the last of its job, after everything else of the part was saved: when no other
+/// job of the target is out, the target may be claimed again.
+pub(super) async fn finish(
+    transaction: &Transaction<'_>,
+    part: &SnapshotPart,
+    counted: Option<Row>,
+    now: Timestamp,
+) -> Result<(), Problem> {
     let Some(counted) = counted else {
         return Ok(());
     };

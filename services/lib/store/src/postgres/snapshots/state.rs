@@ -1,11 +1,14 @@
 //! Writes hosts and ports, all rows of a part in one statement each.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use deadpool_postgres::Transaction;
+use portwatch_domain::change::HostRecord;
 use portwatch_domain::target::TargetId;
 
 use super::super::Problem;
+use crate::columns::packed::pack;
 use crate::columns::{HostColumns, PortColumns};
 use crate::snapshots::delta::Delta;
 
@@ -38,6 +41,10 @@ const DELETE_PORTS: &str = "DELETE FROM ports WHERE target_id = $1 AND ip = ANY(
      AND (ip, protocol, port) IN \
      (SELECT * FROM unnest($2::inet[], $3::text[], $4::integer[]))";
 
+const SAVE_COPIES: &str = "INSERT INTO packed_ports (target_id, ip, packed) \
+     SELECT $1, r.* FROM unnest($2::inet[], $3::bytea[]) r \
+     ON CONFLICT (target_id, ip) DO UPDATE SET packed = excluded.packed";
+
 pub(super) async fn save(
     transaction: &Transaction<'_>,
     target: TargetId,
@@ -59,6 +66,38 @@ pub(super) async fn save(
             .execute(&delete, &[&target.0, &ips, &protocols, &numbers])
             .await?;
     }
+    Ok(())
+}
+
+/// The copies to write, of hosts whose ports are written or had no copy.
+pub(super) fn copies(
+    decided: &[HostRecord],
+    delta: &Delta,
+    uncopied: &BTreeSet<IpAddr>,
+) -> Vec<(IpAddr, Vec<u8>)> {
+    let written = delta.ports.iter().map(|port| port.ip);
+    let gone = delta.gone.iter().map(|&(ip, _)| ip);
+    let dropped: BTreeSet<_> = written.chain(gone).collect();
+    let lacking = |host: &&HostRecord| dropped.contains(&host.ip) || uncopied.contains(&host.ip);
+    let hosts = decided.iter().filter(lacking);
+    hosts.map(|host| (host.ip, pack(&host.ports))).collect()
+}
+
+/// Writes copies of hosts' ports, after their rows: writing those drops them.
+pub(super) async fn save_copies(
+    transaction: &Transaction<'_>,
+    target: TargetId,
+    copies: &[(IpAddr, Vec<u8>)],
+) -> Result<(), Problem> {
+    if copies.is_empty() {
+        return Ok(());
+    }
+    let save = transaction.prepare_cached(SAVE_COPIES).await?;
+    let ips = column(copies, |(ip, _)| ip);
+    let packed = column(copies, |(_, packed)| packed);
+    transaction
+        .execute(&save, &[&target.0, &ips, &packed])
+        .await?;
     Ok(())
 }
 
