@@ -19,17 +19,22 @@ mod text;
 pub mod webhook;
 
 use std::future::Future;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::pin::Pin;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use portwatch_domain::notification::Notification;
-use portwatch_domain::notification::retry::Failure;
+use portwatch_domain::notification::retry::{self, Failure};
 use portwatch_schemas::TraceParent;
 use reqwest::Url;
 use uuid::Uuid;
 
+use crate::deliver::pace::Limits;
 use crate::settings::{ChannelSettings, InvalidChannel, Settings};
+pub use http::Allowed;
 use http::Plan;
+use http::Reach;
 pub use look::Look;
 use text::Room;
 
@@ -73,6 +78,17 @@ impl Failed {
         }
     }
 
+    /// How long the receiver wants to be left alone.
+    pub(crate) fn rest(&self) -> Duration {
+        let Failure::Temporary {
+            retry_after: Some(asked),
+        } = self.failure
+        else {
+            return Duration::ZERO;
+        };
+        Duration::try_from(asked.min(retry::LONGEST_RETRY_AFTER)).unwrap_or_default()
+    }
+
     pub(crate) const fn temporary(error: String) -> Self {
         Self {
             failure: Failure::Temporary { retry_after: None },
@@ -88,6 +104,7 @@ pub type Sending = Pin<Box<dyn Future<Output = Result<Sent, Failed>> + Send>>;
 /// A named way to tell somebody.
 pub struct Channel {
     name: String,
+    pub(crate) limits: Limits,
     send: Box<dyn Fn(Message) -> Sending + Send + Sync>,
 }
 
@@ -99,8 +116,14 @@ impl Channel {
     ) -> Self {
         Self {
             name: name.into(),
+            limits: Limits::default(),
             send: Box::new(send),
         }
+    }
+
+    /// As it is, within these limits.
+    pub(crate) fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Its name: part of the delivery's id, so a renamed channel is another channel.
@@ -113,34 +136,58 @@ impl Channel {
     }
 }
 
-/// A kind of channel: its word, the settings that it has beside `name` and `kind`, and how it speaks.
+/// A kind of channel: its word, the settings that it has beside those of every channel, how it speaks, and how many
+/// attempts its receiver takes in a minute (0: any number).
 struct Kind {
     word: &'static str,
     keys: &'static [&'static str],
     plan: fn(&ChannelSettings) -> Result<Plan, String>,
+    per_minute: u32,
 }
 
 const fn kind(
     word: &'static str,
     keys: &'static [&'static str],
     plan: fn(&ChannelSettings) -> Result<Plan, String>,
+    per_minute: u32,
 ) -> Kind {
-    Kind { word, keys, plan }
+    Kind {
+        word,
+        keys,
+        plan,
+        per_minute,
+    }
 }
+
+/// The settings of a webhook.
+const WEBHOOK_KEYS: &[&str] = &["url", "secret", "previous_secret", "body"];
 
 /// Every kind of channel.
 const KINDS: &[Kind] = &[
-    kind("alertmanager", &["url", "token"], alertmanager::plan),
-    kind("discord", &["url"], discord::plan),
-    kind("googlechat", &["url"], googlechat::plan),
-    kind("mattermost", &["url"], mattermost::plan),
-    kind("ntfy", &["url", "token", "to"], ntfy::plan),
-    kind("pagerduty", &["url", "token"], pagerduty::plan),
-    kind("slack", &["url", "token", "to"], slack::plan),
-    kind("teams", &["url"], teams::plan),
-    kind("telegram", &["url", "token", "to"], telegram::plan),
-    kind("webhook", &["url", "secret"], webhook::plan),
+    kind("alertmanager", &["url", "token"], alertmanager::plan, 0),
+    kind("discord", &["url"], discord::plan, 30),
+    kind("googlechat", &["url"], googlechat::plan, 60),
+    kind("mattermost", &["url"], mattermost::plan, 0),
+    kind("ntfy", &["url", "token", "to"], ntfy::plan, 12),
+    kind("pagerduty", &["url", "token"], pagerduty::plan, 60),
+    kind("slack", &["url", "token", "to"], slack::plan, 60),
+    kind("teams", &["url"], teams::plan, 60),
+    kind("telegram", &["url", "token", "to"], telegram::plan, 20),
+    kind("webhook", WEBHOOK_KEYS, webhook::plan, 0),
 ];
+
+impl Kind {
+    /// What holds for this channel: what its settings say, or what is usual for its kind. A receiver that limits its
+    /// callers is not sent much at once either.
+    fn limits(&self, settings: &ChannelSettings) -> Limits {
+        let per_minute = settings.per_minute.unwrap_or(self.per_minute);
+        let limited = NonZeroU32::new(self.per_minute).and(NonZeroU16::new(4));
+        Limits {
+            at_once: settings.at_once.or(limited),
+            per_minute: NonZeroU32::new(per_minute),
+        }
+    }
+}
 
 /// The longest name of a channel, in characters.
 const LONGEST_NAME: usize = 64;
@@ -154,8 +201,12 @@ pub fn configured(settings: &Settings) -> Result<Vec<Channel>, InvalidChannel> {
         .webhook
         .as_ref()
         .filter(|webhook| !webhook.url.is_empty());
+    let reach = Reach::of(settings).map_err(|cause| InvalidChannel {
+        name: "proxy".to_owned(),
+        cause,
+    })?;
     let mut channels: Vec<Channel> = webhook
-        .map(webhook::channel)
+        .map(|webhook| webhook::channel(webhook, &reach))
         .into_iter()
         .collect::<Result<_, _>>()?;
     for (n, settings) in settings.channels.iter().enumerate() {
@@ -163,7 +214,7 @@ pub fn configured(settings: &Settings) -> Result<Vec<Channel>, InvalidChannel> {
         let made = if channels.iter().any(taken) || settings.name == terminal::NAME {
             Err("name: another channel has it".to_owned())
         } else {
-            named(settings)
+            named(settings, &reach)
         };
         let channel = made.map_err(|cause| InvalidChannel {
             name: place(n, &settings.name),
@@ -183,7 +234,7 @@ fn place(n: usize, name: &str) -> String {
     }
 }
 
-fn named(settings: &ChannelSettings) -> Result<Channel, String> {
+fn named(settings: &ChannelSettings, reach: &Reach) -> Result<Channel, String> {
     let name = &settings.name;
     let of_a_name = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.');
     if name.is_empty() || name.chars().count() > LONGEST_NAME || !name.chars().all(of_a_name) {
@@ -204,7 +255,8 @@ fn named(settings: &ChannelSettings) -> Result<Channel, String> {
             kind.keys.join(", ")
         ));
     }
-    http::channel(name, (kind.plan)(settings)?)
+    let channel = http::channel(name, (kind.plan)(settings)?, reach)?;
+    Ok(channel.within(kind.limits(settings)))
 }
 
 /// An HTTP address.

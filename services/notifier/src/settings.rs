@@ -1,7 +1,11 @@
 //! The `[notifier]` section.
 
-use portwatch_runtime::settings::Secret;
+use std::num::NonZeroU16;
+
+use portwatch_runtime::settings::{List, Secret};
 use serde::Deserialize;
+
+use crate::channels::Allowed;
 
 /// The `[notifier]` section.
 #[derive(Clone, Debug, Deserialize)]
@@ -11,6 +15,10 @@ pub struct Settings {
     pub concurrency: u16,
     /// How many deliveries are attempted at once, to each channel.
     pub attempts_at_once: u16,
+    /// Addresses that are connected to although they are not public.
+    pub allow: List<Allowed>,
+    /// The proxy that all requests go by, if there is one; it may hold a password.
+    pub proxy: Secret,
     /// The webhook, if there is one.
     pub webhook: Option<WebhookSettings>,
     /// The named channels.
@@ -22,6 +30,8 @@ impl Default for Settings {
         Self {
             concurrency: 8,
             attempts_at_once: 32,
+            allow: List::default(),
+            proxy: Secret::default(),
             webhook: None,
             channels: Vec::new(),
         }
@@ -36,6 +46,13 @@ pub struct WebhookSettings {
     pub url: String,
     /// What to sign with: `whsec_` and the base64 of 24 to 64 bytes.
     pub secret: Secret,
+    /// What to sign with as well, while receivers change to the new secret.
+    pub previous_secret: Secret,
+    /// What the body is: `plain`, or `cloudevents`.
+    pub body: String,
+    /// A person typed `url` just now: an address that stands in it is meant, whatever it is.
+    #[serde(skip)]
+    pub typed: bool,
 }
 
 /// One of `[[notifier.channels]]`. Which of the keys a kind has, it says itself.
@@ -53,8 +70,16 @@ pub struct ChannelSettings {
     pub token: Secret,
     /// What to sign with.
     pub secret: Secret,
+    /// What to sign with as well, while receivers change to the new secret.
+    pub previous_secret: Secret,
     /// The chat, channel or topic there.
     pub to: String,
+    /// What the body is: `plain`, or `cloudevents`.
+    pub body: String,
+    /// How many attempts are out at once.
+    pub at_once: Option<NonZeroU16>,
+    /// How many attempts are begun in any minute, 0 for any number; the kind's own limit if it is left out.
+    pub per_minute: Option<u32>,
 }
 
 impl ChannelSettings {
@@ -64,6 +89,8 @@ impl ChannelSettings {
             ("url", self.url.reveal()),
             ("token", self.token.reveal()),
             ("secret", self.secret.reveal()),
+            ("previous_secret", self.previous_secret.reveal()),
+            ("body", &self.body),
             ("to", &self.to),
         ];
         let given = values.map(|(key, value)| (!value.is_empty()).then_some(key));
