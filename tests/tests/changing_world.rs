@@ -36,7 +36,7 @@ fn settings(
     writeln!(
         text,
         "[runtime]\nlisten = '127.0.0.1:0'\n[broker]\nurl = '{broker}'\n[store]\nurl = '{store}'\n\
-         [notifier.webhook]\nurl = '{url}'\nsecret = '{SECRET}'\n[scanner]\nmethod = 'syn'\nservices = 'off'\n\
+         [notifier]\nallow = '127.0.0.0/8'\n[notifier.webhook]\nurl = '{url}'\nsecret = '{SECRET}'\n[scanner]\nmethod = 'syn'\nservices = 'off'\n\
          [[scheduler.targets]]\nname = 'world'\naddresses = ['{first}-{last}']\nports = '{FIRST}-{LAST}'\n\
          interval = '5s'"
     )

@@ -153,7 +153,7 @@ async fn beside_services() {
     let (broker, store, url) = (servers.broker(), servers.store(), receiver.url());
     let text = format!(
         "[runtime]\nlisten = '127.0.0.1:0'\n[broker]\nurl = '{broker}'\n[store]\nurl = '{store}'\n\
-         [notifier.webhook]\nurl = '{url}'\nsecret = '{SECRET}'\n[[scheduler.targets]]\nname = 'here'\n\
+         [notifier]\nallow = '127.0.0.0/8'\n[notifier.webhook]\nurl = '{url}'\nsecret = '{SECRET}'\n[[scheduler.targets]]\nname = 'here'\n\
          addresses = ['127.0.0.1']\nports = '{},{new}'\ninterval = '1s'\n",
         open.port()
     );

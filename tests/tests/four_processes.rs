@@ -25,7 +25,7 @@ fn settings(folder: &Path, servers: &Servers, receiver: &Receiver, ports: &str) 
     .unwrap();
     writeln!(
         text,
-        "[store]\nurl = '{store}'\n[notifier.webhook]\nurl = '{url}'"
+        "[store]\nurl = '{store}'\n[notifier]\nallow = '127.0.0.0/8'\n[notifier.webhook]\nurl = '{url}'"
     )
     .unwrap();
     writeln!(

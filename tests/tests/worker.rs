@@ -26,7 +26,7 @@ fn settings(folder: &Path, servers: &Servers, receiver: &Receiver, ports: [u16; 
     writeln!(
         text,
         "[runtime]\nlisten = '127.0.0.1:0'\n[broker]\nurl = '{broker}'\n[store]\nurl = '{store}'\n\
-         [notifier.webhook]\nurl = '{url}'\nsecret = '{SECRET}'\n\
+         [notifier]\nallow = '127.0.0.0/8'\n[notifier.webhook]\nurl = '{url}'\nsecret = '{SECRET}'\n\
          [scanner]\ngrace = '0s'\n\
          [[scheduler.targets]]\nname = 'here'\naddresses = ['127.0.0.1', '127.93.7.1-127.93.7.{last}']\n\
          ports = '{first},{second}'\ninterval = '6s'\nrate = {RATE}"

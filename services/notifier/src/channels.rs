@@ -1,4 +1,4 @@
-//! The channels: one file each, and one line in [`KINDS`].
+//! The channels: one file each, and one line in [`kind::KINDS`].
 
 mod alertmanager;
 mod discord;
@@ -7,7 +7,9 @@ mod documented;
 #[cfg(test)]
 mod golden;
 mod googlechat;
+mod guard;
 mod http;
+mod kind;
 mod look;
 mod mail;
 mod matrix;
@@ -24,16 +26,20 @@ pub mod webhook;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::notification::Content;
-use portwatch_domain::notification::retry::Failure;
+use portwatch_domain::notification::retry::{self, Failure};
 use portwatch_schemas::TraceParent;
 use reqwest::Url;
 use uuid::Uuid;
 
+use crate::deliver::pace::Limits;
 use crate::settings::{ChannelSettings, InvalidChannel, Settings};
-use http::Plan;
+pub use guard::Allowed;
+use http::{Plan, Reach};
+use kind::{KINDS, Speaks};
 pub use look::Look;
 use template::Template;
 use text::Room;
@@ -78,6 +84,17 @@ impl Failed {
         }
     }
 
+    /// How long the receiver wants to be left alone.
+    pub(crate) fn rest(&self) -> Duration {
+        let Failure::Temporary {
+            retry_after: Some(asked),
+        } = self.failure
+        else {
+            return Duration::ZERO;
+        };
+        Duration::try_from(asked.min(retry::LONGEST_RETRY_AFTER)).unwrap_or_default()
+    }
+
     pub(crate) const fn temporary(error: String) -> Self {
         Self {
             failure: Failure::Temporary { retry_after: None },
@@ -115,6 +132,7 @@ pub struct Channel {
     name: String,
     habits: Habits,
     always: bool,
+    pub(crate) limits: Limits,
     send: Box<dyn Fn(Message) -> Sending + Send + Sync>,
 }
 
@@ -128,6 +146,7 @@ impl Channel {
             name: name.into(),
             habits: Habits::AT_ONCE,
             always: false,
+            limits: Limits::default(),
             send: Box::new(send),
         }
     }
@@ -154,6 +173,11 @@ impl Channel {
         self.habits
     }
 
+    /// As it is, within these limits.
+    pub(crate) fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
     /// Its name: part of the delivery's id, so a renamed channel is another channel.
     pub fn name(&self) -> &str {
         &self.name
@@ -163,112 +187,6 @@ impl Channel {
         (self.send)(message).await
     }
 }
-
-/// A kind of channel: its word, the settings that it has beside `name` and `kind`, and how it speaks.
-struct Kind {
-    word: &'static str,
-    keys: &'static [&'static str],
-    speaks: Speaks,
-    /// Whether it says words that a template can change.
-    words: bool,
-    readers: Readers,
-}
-
-/// How a kind of channel speaks.
-enum Speaks {
-    /// HTTP, by a plan.
-    Http(fn(&ChannelSettings) -> Result<Plan, String>),
-    /// A protocol of its own.
-    Itself(fn(&ChannelSettings, Template) -> Result<Channel, String>),
-}
-
-/// Who reads what a channel is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Readers {
-    /// People, who would rather have one message than many.
-    People,
-    /// Programs, which want each by itself and at once.
-    Programs,
-}
-
-const fn kind(
-    word: &'static str,
-    keys: &'static [&'static str],
-    plan: fn(&ChannelSettings) -> Result<Plan, String>,
-) -> Kind {
-    Kind {
-        word,
-        keys,
-        speaks: Speaks::Http(plan),
-        words: true,
-        readers: Readers::People,
-    }
-}
-
-impl Kind {
-    const fn for_programs(mut self) -> Self {
-        self.readers = Readers::Programs;
-        self
-    }
-
-    /// How much is told together, by the channel's own settings or those of all.
-    fn habits(&self, channel: &ChannelSettings, all: &Settings) -> Result<Habits, String> {
-        let (usual, storm) = match self.readers {
-            Readers::People => (
-                Habits {
-                    wait: all.group_wait,
-                    interval: all.group_interval,
-                    storm: None,
-                },
-                all.storm,
-            ),
-            Readers::Programs => (Habits::AT_ONCE, 0),
-        };
-        let storm = channel.storm.unwrap_or(storm);
-        let habits = Habits {
-            wait: channel.group_wait.unwrap_or(usual.wait),
-            interval: channel.group_interval.unwrap_or(usual.interval),
-            storm: (storm > 0).then_some(storm),
-        };
-        for (key, time) in [
-            ("group_wait", habits.wait),
-            ("group_interval", habits.interval),
-        ] {
-            if time.is_negative() || time > LONGEST_HOLD {
-                return Err(format!("{key}: from 0s to 24h"));
-            }
-        }
-        Ok(habits)
-    }
-}
-
-/// The longest that anything waits for others.
-const LONGEST_HOLD: SignedDuration = SignedDuration::from_hours(24);
-
-/// Every kind of channel.
-const KINDS: &[Kind] = &[
-    kind("alertmanager", &["url", "token"], alertmanager::plan).for_programs(),
-    kind("discord", &["url"], discord::plan),
-    kind("googlechat", &["url"], googlechat::plan),
-    Kind {
-        word: "mail",
-        keys: &["url", "from", "to", "ca"],
-        speaks: Speaks::Itself(mail::channel),
-        words: true,
-        readers: Readers::People,
-    },
-    kind("matrix", &["url", "token", "to"], matrix::plan),
-    kind("mattermost", &["url"], mattermost::plan),
-    kind("ntfy", &["url", "token", "to"], ntfy::plan),
-    kind("pagerduty", &["url", "token"], pagerduty::plan),
-    kind("slack", &["url", "token", "to"], slack::plan),
-    kind("teams", &["url"], teams::plan),
-    kind("telegram", &["url", "token", "to"], telegram::plan),
-    Kind {
-        words: false,
-        ..kind("webhook", &["url", "secret"], webhook::plan).for_programs()
-    },
-];
 
 /// The longest name of a channel, in characters.
 const LONGEST_NAME: usize = 64;
@@ -282,8 +200,12 @@ pub fn configured(all: &Settings) -> Result<Vec<Channel>, InvalidChannel> {
         .webhook
         .as_ref()
         .filter(|webhook| !webhook.url.is_empty());
+    let reach = Reach::of(all).map_err(|cause| InvalidChannel {
+        name: "proxy".to_owned(),
+        cause,
+    })?;
     let mut channels: Vec<Channel> = webhook
-        .map(webhook::channel)
+        .map(|webhook| webhook::channel(webhook, &reach))
         .into_iter()
         .collect::<Result<_, _>>()?;
     for (n, settings) in all.channels.iter().enumerate() {
@@ -291,7 +213,7 @@ pub fn configured(all: &Settings) -> Result<Vec<Channel>, InvalidChannel> {
         let made = if channels.iter().any(taken) || settings.name == terminal::NAME {
             Err("name: another channel has it".to_owned())
         } else {
-            named(settings, all)
+            named(settings, all, &reach)
         };
         let channel = made.map_err(|cause| InvalidChannel {
             name: place(n, &settings.name),
@@ -311,7 +233,7 @@ fn place(n: usize, name: &str) -> String {
     }
 }
 
-fn named(settings: &ChannelSettings, all: &Settings) -> Result<Channel, String> {
+fn named(settings: &ChannelSettings, all: &Settings, reach: &Reach) -> Result<Channel, String> {
     let name = &settings.name;
     let of_a_name = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.');
     if name.is_empty() || name.chars().count() > LONGEST_NAME || !name.chars().all(of_a_name) {
@@ -339,11 +261,12 @@ fn named(settings: &ChannelSettings, all: &Settings) -> Result<Channel, String> 
     let channel = match kind.speaks {
         Speaks::Http(plan) => {
             let plan = plan(settings)?;
-            http::channel(name, Plan { template, ..plan })
+            http::channel(name, Plan { template, ..plan }, reach)
         }
-        Speaks::Itself(channel) => channel(settings, template),
+        Speaks::Itself(channel) => channel(settings, template, reach),
     };
-    Ok(channel?.with_habits(habits))
+    let limits = kind.limits(settings);
+    Ok(channel?.with_habits(habits).within(limits))
 }
 
 /// An HTTP address.

@@ -1,12 +1,14 @@
 //! Attempts deliveries that are due, and records how each attempt ended.
 
+pub(crate) mod pace;
+
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::notification::retry::{self, Failure, Next};
 use portwatch_schemas::decode_content;
-use portwatch_store::notifications::{Attempt, DueDelivery, NextStep};
+use portwatch_store::notifications::{Attempt, DueDelivery, EndedAttempt, NextStep};
 use portwatch_store::{StoreError, retry_while_unavailable};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -16,6 +18,7 @@ use uuid::Uuid;
 use crate::channels::{Failed, Message, Sent};
 use crate::settings::Settings;
 use crate::{Channel, Deps};
+use pace::Pace;
 
 /// How long a delivery stays leased: somewhat longer than the longest attempt. After a crash its
 /// successors wait this long.
@@ -48,19 +51,26 @@ async fn deliver(
     shutdown: &CancellationToken,
 ) {
     let names = [channel.name().to_owned()];
+    let mut pace = Pace::new(channel.limits, settings.attempts_at_once, Instant::now());
     // Each on a task of its own: an attempt must not stand still while this loop asks the store.
     let mut in_hand = JoinSet::new();
     let mut failing = false;
     while !shutdown.is_cancelled() {
         wake.mark_unchanged();
-        let room = usize::from(settings.attempts_at_once).saturating_sub(in_hand.len());
+        let room = pace.room(in_hand.len(), Instant::now());
         let pause = match claim(deps, &names, room).await {
             Ok((due, pause)) => {
                 failing = false;
+                pace.take(due.len());
                 for due in due {
-                    in_hand.spawn(attempt(deps.clone(), shutdown.clone(), due));
+                    in_hand.spawn(attempt(deps.clone(), due));
                 }
-                pause
+                let wait = pace.wait(Instant::now());
+                if wait.is_zero() {
+                    pause
+                } else {
+                    pause.min(wait)
+                }
             }
             Err(error) => {
                 if !failing {
@@ -72,12 +82,17 @@ async fn deliver(
         };
         tokio::select! {
             Ok(()) = wake.changed() => {}
-            Some(_) = in_hand.join_next() => {}
+            Some(first) = in_hand.join_next() => {
+                let rest = record(deps, first.ok(), &mut in_hand, shutdown).await;
+                pace.rest(rest, Instant::now());
+            }
             () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => {}
         }
     }
-    while in_hand.join_next().await.is_some() {}
+    while let Some(first) = in_hand.join_next().await {
+        record(deps, first.ok(), &mut in_hand, shutdown).await;
+    }
 }
 
 /// Claims as many deliveries as there is room for; also says how long to wait for the next ones.
@@ -94,6 +109,10 @@ async fn claim(
         .store
         .claim_deliveries(channels, now, limit, LEASE)
         .await?;
+    if due.len() == room {
+        // There may be more, but no room for it until one of these has ended.
+        return Ok((due, LONGEST_PAUSE));
+    }
     let next = deps.store.next_delivery(channels).await?;
     let pause = next.map_or(LONGEST_PAUSE, |next| {
         Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or_default()
@@ -101,7 +120,10 @@ async fn claim(
     Ok((due, pause.clamp(Duration::from_millis(20), LONGEST_PAUSE)))
 }
 
-async fn attempt(deps: Deps, shutdown: CancellationToken, due: DueDelivery) {
+/// An attempt that has ended, and how long the receiver wants to be left alone.
+type Ended = (EndedAttempt, Duration);
+
+async fn attempt(deps: Deps, due: DueDelivery) -> Ended {
     let started = Instant::now();
     let result = match deps
         .channels
@@ -114,18 +136,41 @@ async fn attempt(deps: Deps, shutdown: CancellationToken, due: DueDelivery) {
     let latency = started.elapsed();
     metrics::histogram!("portwatch_delivery_attempt_seconds", "channel" => due.channel.clone())
         .record(latency.as_secs_f64());
-    let attempt = outcome(&due, result, latency);
-    let recorded = retry_while_unavailable("recording a delivery", &shutdown, || {
-        deps.store
-            .record_attempt(due.id, due.lease, attempt.clone())
+    let rest = result.as_ref().err().map(Failed::rest).unwrap_or_default();
+    let ended = EndedAttempt {
+        delivery: due.id,
+        lease: due.lease,
+        attempt: outcome(&due, result, latency),
+    };
+    (ended, rest)
+}
+
+/// Records this attempt and all others that have ended by now, together. Says how long the receiver wants to be left
+/// alone.
+async fn record(
+    deps: &Deps,
+    first: Option<Ended>,
+    in_hand: &mut JoinSet<Ended>,
+    shutdown: &CancellationToken,
+) -> Duration {
+    let others = std::iter::from_fn(|| in_hand.try_join_next()).filter_map(Result::ok);
+    let (ended, rests): (Vec<_>, Vec<_>) = first.into_iter().chain(others).unzip();
+    let recorded = retry_while_unavailable("recording deliveries", shutdown, || {
+        deps.store.record_attempts(ended.clone())
     });
     match recorded.await {
-        Ok(true) => {}
-        Ok(false) => tracing::warn!(delivery = %due.id, "the attempt took longer than its lease"),
+        Ok(recorded) => {
+            let late = ended.iter().zip(recorded).filter(|(_, recorded)| !recorded);
+            for (ended, _) in late {
+                tracing::warn!(delivery = %ended.delivery, "the attempt took longer than its lease");
+            }
+        }
         Err(error) => {
-            tracing::error!(delivery = %due.id, %error, "an attempt is not on record and will be repeated under the same id");
+            let deliveries: Vec<_> = ended.iter().map(|ended| ended.delivery).collect();
+            tracing::error!(?deliveries, %error, "attempts are not on record and will be repeated under the same ids");
         }
     }
+    rests.into_iter().max().unwrap_or_default()
 }
 
 async fn send(channel: &Channel, due: &DueDelivery) -> Result<Sent, Failed> {

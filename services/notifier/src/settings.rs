@@ -1,9 +1,12 @@
 //! The `[notifier]` section.
 
+use std::num::NonZeroU16;
+
 use jiff::SignedDuration;
 use portwatch_runtime::settings::{List, Secret};
 use serde::Deserialize;
 
+use crate::channels::Allowed;
 use crate::routing::{MaintenanceSettings, RouteSettings};
 
 /// The `[notifier]` section.
@@ -14,6 +17,10 @@ pub struct Settings {
     pub concurrency: u16,
     /// How many deliveries are attempted at once, to each channel.
     pub attempts_at_once: u16,
+    /// Addresses that are connected to although they are not public.
+    pub allow: List<Allowed>,
+    /// The proxy that all requests go by, if there is one; it may hold a password.
+    pub proxy: Secret,
     /// The webhook, if there is one.
     pub webhook: Option<WebhookSettings>,
     /// The named channels.
@@ -39,6 +46,8 @@ impl Default for Settings {
         Self {
             concurrency: 8,
             attempts_at_once: 32,
+            allow: List::default(),
+            proxy: Secret::default(),
             webhook: None,
             channels: Vec::new(),
             default: None,
@@ -60,6 +69,13 @@ pub struct WebhookSettings {
     pub url: String,
     /// What to sign with: `whsec_` and the base64 of 24 to 64 bytes.
     pub secret: Secret,
+    /// What to sign with as well, while receivers change to the new secret.
+    pub previous_secret: Secret,
+    /// What the body is: `plain`, or `cloudevents`.
+    pub body: String,
+    /// A person typed `url` just now: an address that stands in it is meant, whatever it is.
+    #[serde(skip)]
+    pub typed: bool,
 }
 
 /// One of `[[notifier.channels]]`. Which of the keys a kind has, it says itself.
@@ -85,6 +101,14 @@ pub struct ChannelSettings {
     pub group_interval: Option<SignedDuration>,
     /// Instead of `notifier.storm`.
     pub storm: Option<usize>,
+    /// What to sign with as well, while receivers change to the new secret.
+    pub previous_secret: Secret,
+    /// What the body is: `plain`, or `cloudevents`.
+    pub body: String,
+    /// How many attempts are out at once.
+    pub at_once: Option<NonZeroU16>,
+    /// How many attempts are begun in any minute, 0 for any number; the kind's own limit if it is left out.
+    pub per_minute: Option<u32>,
     /// Of mail: whose address it comes from.
     pub from: String,
     /// Of mail: certificates (PEM) of authorities to trust beside the system's.
@@ -112,6 +136,8 @@ impl ChannelSettings {
             ("url", self.url.reveal()),
             ("token", self.token.reveal()),
             ("secret", self.secret.reveal()),
+            ("previous_secret", self.previous_secret.reveal()),
+            ("body", &self.body),
             ("to", &self.to),
             ("from", &self.from),
             ("ca", &self.ca),

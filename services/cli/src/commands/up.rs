@@ -131,7 +131,12 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
     let printer = Arc::new(Printer::new());
     if let Some(url) = arguments.webhook {
         let secret = webhook_secret(&settings, &directory, &printer)?;
-        settings.notifier.webhook = Some(WebhookSettings { url, secret });
+        settings.notifier.webhook = Some(WebhookSettings {
+            url,
+            secret,
+            typed: true,
+            ..settings.notifier.webhook.unwrap_or_default()
+        });
     }
     let channels = channels(&settings, &printer)?;
     let routing = Routing::read(&settings.notifier, &channels)?;

@@ -66,6 +66,17 @@ pub struct Attempt {
     pub next: NextStep,
 }
 
+/// An attempt that has ended, and whose it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedAttempt {
+    /// The delivery's id.
+    pub delivery: Uuid,
+    /// Proof of the lease.
+    pub lease: Uuid,
+    /// How it ended.
+    pub attempt: Attempt,
+}
+
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextStep {
@@ -103,14 +114,24 @@ pub trait Notifications: Send + Sync {
         lease: SignedDuration,
     ) -> Result<Vec<DueDelivery>, StoreError>;
 
-    /// Records an attempt in the delivery log and ends the lease. False, and nothing is recorded,
-    /// if the lease is no longer the caller's.
+    /// Records attempts in the delivery log and ends their leases, all in one transaction. For each, in the same
+    /// order: false, and nothing is recorded, if the lease is no longer the caller's.
+    async fn record_attempts(&self, ended: Vec<EndedAttempt>) -> Result<Vec<bool>, StoreError>;
+
+    /// Records one attempt.
     async fn record_attempt(
         &self,
         delivery: Uuid,
         lease: Uuid,
         attempt: Attempt,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<bool, StoreError> {
+        let ended = EndedAttempt {
+            delivery,
+            lease,
+            attempt,
+        };
+        Ok(self.record_attempts(vec![ended]).await? == [true])
+    }
 
     /// The earliest time at which a pending delivery to these channels is due or its lease ends.
     async fn next_delivery(&self, channels: &[String]) -> Result<Option<Timestamp>, StoreError>;

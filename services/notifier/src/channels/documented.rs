@@ -42,7 +42,7 @@ fn templates_can_stand_in_files_and_webhooks_have_none() {
     let told = error("webhook");
     assert_eq!(
         told,
-        "notifier.channels.ops.template.line: webhook has url, secret and nothing else"
+        "notifier.channels.ops.template.line: webhook has url, secret, previous_secret, body and nothing else"
     );
 }
 

@@ -11,12 +11,14 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use portwatch_domain::notification::Content;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method, Response, Url, redirect};
+use reqwest::{Client, Method, Proxy, Response, Url, redirect};
 use serde_json::Value;
 
+use super::guard::{self, Allowed, Guard};
 use super::look::Look;
 use super::template::Template;
-use super::{Channel, Failed, Message, Sent};
+use super::{Channel, Failed, Message, Sent, address};
+use crate::settings::Settings;
 
 pub(crate) use answer::{Answer, parse_retry_after, said_no, usual};
 
@@ -105,20 +107,63 @@ impl Plan {
     }
 }
 
+/// How far requests may go, and by which way.
+#[derive(Clone)]
+pub(crate) struct Reach {
+    pub(super) allow: Arc<[Allowed]>,
+    proxy: Option<Proxy>,
+}
+
+impl Reach {
+    /// As the settings say.
+    pub fn of(settings: &Settings) -> Result<Self, String> {
+        let proxy = Some(settings.proxy.reveal()).filter(|url| !url.is_empty());
+        let proxy = proxy.map(|url| address(url).and_then(|url| by(&url)));
+        Ok(Self {
+            allow: settings.allow.0.as_slice().into(),
+            proxy: proxy.transpose()?,
+        })
+    }
+
+    /// As it is, and to the addresses that stand in what a person typed.
+    pub fn and_typed(&self, url: &Url) -> Self {
+        let allow = self.allow.iter().copied().chain(Allowed::typed(url));
+        Self {
+            allow: allow.collect(),
+            proxy: self.proxy.clone(),
+        }
+    }
+}
+
+fn by(url: &Url) -> Result<Proxy, String> {
+    Proxy::all(url.clone()).map_err(|error| format!("url: {}", error.without_url()))
+}
+
 /// A channel that follows a plan.
 ///
 /// # Errors
 /// If HTTP cannot be prepared.
-pub(crate) fn channel(name: &str, plan: Plan) -> Result<Channel, String> {
+pub(crate) fn channel(name: &str, plan: Plan, reach: &Reach) -> Result<Channel, String> {
     let client = Client::builder()
         .redirect(redirect::Policy::none())
-        .no_proxy()
         .timeout(TOTAL_TIMEOUT)
         .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("portwatch/", env!("CARGO_PKG_VERSION")))
+        .user_agent(concat!("portwatch/", env!("CARGO_PKG_VERSION")));
+    let client = match &reach.proxy {
+        // It resolves the receivers' names; its own is what the operator says.
+        Some(proxy) => client.proxy(proxy.clone()),
+        None => client
+            .no_proxy()
+            .dns_resolver(Guard(Arc::clone(&reach.allow))),
+    };
+    let client = client
         .build()
         .map_err(|error| format!("url: preparing HTTP: {error}"))?;
-    let sender = Arc::new(Sender { plan, client });
+    let sender = Arc::new(Sender {
+        plan,
+        client,
+        reach: reach.clone(),
+    });
     Ok(Channel::new(name, move |message| {
         let sender = Arc::clone(&sender);
         Box::pin(async move { sender.send(&message).await })
@@ -128,10 +173,13 @@ pub(crate) fn channel(name: &str, plan: Plan) -> Result<Channel, String> {
 struct Sender {
     plan: Plan,
     client: Client,
+    reach: Reach,
 }
 
 impl Sender {
     async fn send(&self, message: &Message) -> Result<Sent, Failed> {
+        let Reach { allow, proxy } = &self.reach;
+        guard::check(&self.plan.url, allow, proxy.is_some()).map_err(refused)?;
         let posts = (self.plan.posts)(message, &self.plan.template)
             .map_err(|error| Failed::permanent(format!("the body cannot be made: {error}")))?;
         let sent = tokio::time::timeout(TOTAL_TIMEOUT, self.all(posts, message.at)).await;
@@ -176,7 +224,10 @@ impl Sender {
         let answer = request
             .send()
             .await
-            .map_err(|error| Failed::temporary(describe(&error.without_url())))?;
+            .map_err(|error| match guard::refusal(&error) {
+                Some(why) => refused(why),
+                None => Failed::temporary(describe(&error.without_url())),
+            })?;
         let retry_after = answer.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok());
         Ok(Answer {
@@ -195,6 +246,11 @@ impl Sender {
             ..failed
         }
     }
+}
+
+/// Tried again like any failure: once the setting is changed, nothing is lost.
+pub(super) fn refused(why: guard::Refused) -> Failed {
+    Failed::temporary(why.to_string())
 }
 
 /// An error with its causes, which say what really happened.

@@ -23,6 +23,7 @@ use lettre::transport::smtp::response::Response;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::http::Reach;
 use super::template::Template;
 use super::{Channel, Failed, Message, Sent};
 use crate::settings::ChannelSettings;
@@ -47,17 +48,22 @@ const MOST_PARTLY_SENT: usize = 1000;
 ///
 /// # Errors
 /// Says which of them is wrong.
-pub(super) fn channel(settings: &ChannelSettings, template: Template) -> Result<Channel, String> {
-    with_timeout(settings, template, TOTAL_TIMEOUT)
+pub(super) fn channel(
+    settings: &ChannelSettings,
+    template: Template,
+    reach: &Reach,
+) -> Result<Channel, String> {
+    with_timeout(settings, template, reach, TOTAL_TIMEOUT)
 }
 
 fn with_timeout(
     settings: &ChannelSettings,
     template: Template,
+    reach: &Reach,
     timeout: Duration,
 ) -> Result<Channel, String> {
     let sender = Arc::new(Sender {
-        server: Server::parse(settings.url.reveal(), &settings.ca)?,
+        server: Server::parse(settings.url.reveal(), &settings.ca, reach)?,
         from: mailbox(&settings.from).map_err(|error| format!("from: {error}"))?,
         to: mailboxes(&settings.to).map_err(|error| format!("to: {error}"))?,
         template,

@@ -1,11 +1,13 @@
 //! A signed webhook, by the Standard Webhooks specification 1.0.
 
+use portwatch_domain::notification::Content;
 use portwatch_domain::notification::retry::Failure;
-use portwatch_schemas::content_body;
+use portwatch_runtime::settings::Secret;
+use portwatch_schemas::{Meta, content_body, encode};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
 
-use super::http::{self, Answer, Plan, Post};
+use super::http::{self, Answer, Plan, Post, Reach};
 use super::template::Template;
 use super::{Channel, Failed, Message, address};
 use crate::settings::{ChannelSettings, InvalidChannel, WebhookSettings};
@@ -16,44 +18,122 @@ pub mod signature;
 /// The name of the webhook of the `[notifier.webhook]` section.
 const NAME: &str = "webhook";
 
+/// Whose events these are, as `CloudEvents` asks.
+const SOURCE: &str = "/portwatch/notifier";
+
 /// The webhook of these settings.
 ///
 /// # Errors
-/// If the address is no HTTP address, or the secret is none.
-pub fn channel(settings: &WebhookSettings) -> Result<Channel, InvalidChannel> {
-    signed(&settings.url, settings.secret.reveal())
-        .and_then(|plan| http::channel(NAME, plan))
-        .map_err(|cause| InvalidChannel {
-            name: NAME.to_owned(),
-            cause,
-        })
+/// If the address is no HTTP address, a secret is none, or there is no such body.
+pub(crate) fn channel(
+    settings: &WebhookSettings,
+    reach: &Reach,
+) -> Result<Channel, InvalidChannel> {
+    let WebhookSettings {
+        url,
+        secret,
+        previous_secret,
+        body,
+        typed,
+    } = settings;
+    let made = signed(url, secret, previous_secret, body).and_then(|plan| {
+        let reach = if *typed {
+            reach.and_typed(&plan.url)
+        } else {
+            reach.clone()
+        };
+        http::channel(NAME, plan, &reach)
+    });
+    made.map_err(|cause| InvalidChannel {
+        name: NAME.to_owned(),
+        cause,
+    })
 }
 
 /// The plan of a named channel.
 pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
-    signed(settings.url.reveal(), settings.secret.reveal())
+    let ChannelSettings {
+        url,
+        secret,
+        previous_secret,
+        body,
+        ..
+    } = settings;
+    signed(url.reveal(), secret, previous_secret, body)
 }
 
-fn signed(url: &str, secret: &str) -> Result<Plan, String> {
+/// What a body is.
+#[derive(Clone, Copy)]
+enum Body {
+    /// The notification alone.
+    Plain,
+    /// The notification in an envelope by `CloudEvents` 1.0, in structured JSON.
+    CloudEvents,
+}
+
+impl Body {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "" | "plain" => Ok(Self::Plain),
+            "cloudevents" => Ok(Self::CloudEvents),
+            _ => Err("body: it is plain or cloudevents".to_owned()),
+        }
+    }
+
+    fn of(self, message: &Message) -> Result<(&'static str, Vec<u8>), String> {
+        let content = &message.content;
+        match self {
+            Self::Plain => content_body(content).map(|body| ("application/json", body)),
+            Self::CloudEvents => {
+                let meta = Meta {
+                    id: content.id(),
+                    source: SOURCE.to_owned(),
+                    time: content.created_at(),
+                    trace: message.trace,
+                };
+                let body = match content {
+                    Content::Changes(notification) => encode(&meta, notification),
+                    Content::Summary(summary) => encode(&meta, summary),
+                };
+                body.map(|body| ("application/cloudevents+json", body))
+            }
+        }
+        .map_err(|error| error.to_string())
+    }
+}
+
+fn signed(url: &str, secret: &Secret, previous: &Secret, body: &str) -> Result<Plan, String> {
     let url = address(url)?;
-    let key = Key::parse(secret).map_err(|error| format!("secret: {error}"))?;
+    let body = Body::parse(body)?;
+    let key = Key::parse(secret.reveal()).map_err(|error| format!("secret: {error}"))?;
+    let mut keys = vec![key];
+    if !previous.reveal().is_empty() {
+        let key = Key::parse(previous.reveal());
+        keys.push(key.map_err(|error| format!("previous_secret: {error}"))?);
+    }
     Ok(Plan {
         url,
         headers: HeaderMap::new(),
-        posts: Box::new(move |message, _| Ok(vec![post(message, &key)?])),
+        posts: Box::new(move |message, _| Ok(vec![post(message, &keys, body)?])),
         judge,
-        secrets: vec![secret.to_owned()],
+        secrets: vec![secret.reveal().to_owned(), previous.reveal().to_owned()],
         template: Template::default(),
     })
 }
 
-fn post(message: &Message, key: &Key) -> Result<Post, String> {
-    let body = content_body(&message.content).map_err(|error| error.to_string())?;
+/// The request; its signatures, one for each key, stand in one header with spaces between.
+fn post(message: &Message, keys: &[Key], body: Body) -> Result<Post, String> {
+    let (kind, body) = body.of(message)?;
     let id = message.delivery.to_string();
     let timestamp = message.at.as_second();
+    let signatures: Vec<_> = keys
+        .iter()
+        .map(|key| key.sign(&id, timestamp, &body))
+        .collect();
     let mut headers = HeaderMap::new();
     for (name, value) in [
-        ("webhook-signature", key.sign(&id, timestamp, &body)),
+        ("content-type", kind.to_owned()),
+        ("webhook-signature", signatures.join(" ")),
         ("webhook-id", id),
         ("webhook-timestamp", timestamp.to_string()),
         ("traceparent", message.trace.to_string()),

@@ -6,7 +6,7 @@ mod together;
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -23,6 +23,7 @@ use portwatch_domain::target::{TargetId, TargetRef, Zone};
 use portwatch_notifier::{
     ChannelSettings, Deps, Routing, Settings, Silences, WebhookSettings, channels, run,
 };
+use portwatch_runtime::settings::List;
 use portwatch_schemas::{Meta, TraceParent, encode};
 use portwatch_store::{Store, sqlite};
 use tempfile::TempDir;
@@ -31,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+const PREVIOUS: &str = "whsec_OTg3NjU0MzIxMDk4NzY1NDMyMTA5ODc2NTQzMjEwOTg=";
 
 /// What the receiver got: headers and body of each request.
 type Request = (HeaderMap, Bytes);
@@ -55,12 +58,11 @@ async fn receiver(answers: &[u16]) -> (String, mpsc::UnboundedReceiver<Request>)
     };
     let receive = async |State(state): State<Receiver>, headers: HeaderMap, body: Bytes| {
         state.requests.send((headers, body)).unwrap();
-        state
-            .answers
-            .lock()
-            .unwrap()
-            .pop()
-            .unwrap_or(StatusCode::OK)
+        let answer = state.answers.lock().unwrap().pop();
+        // Whoever is too much is asked to stay away for two seconds.
+        let wait =
+            (answer == Some(StatusCode::TOO_MANY_REQUESTS)).then_some([("retry-after", "2")]);
+        (answer.unwrap_or(StatusCode::OK), wait, ())
     };
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
@@ -95,6 +97,7 @@ impl World {
         let webhook = WebhookSettings {
             url: url.to_owned(),
             secret: SECRET.to_owned().into(),
+            ..WebhookSettings::default()
         };
         self.start_with(Settings {
             webhook: Some(webhook),
@@ -103,6 +106,8 @@ impl World {
     }
 
     fn start_with(&self, settings: Settings) -> tokio::task::JoinHandle<()> {
+        let allow = List(vec!["127.0.0.1".parse().unwrap()]);
+        let settings = Settings { allow, ..settings };
         let channels = Arc::new(channels::configured(&settings).unwrap());
         let deps = Deps {
             store: self.store.clone(),
@@ -126,6 +131,20 @@ impl World {
             bus: in_process::new(1),
             shutdown: CancellationToken::new(),
             ..self
+        }
+    }
+
+    /// Waits until the attempt that is out has ended and is tried again soon, before its lease would have ended.
+    async fn recorded(&self, channel: &str) {
+        let channels = [channel.to_owned()];
+        let mut clock = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            clock.tick().await;
+            let next = self.store.next_delivery(&channels).await.unwrap();
+            let wait = next.unwrap().duration_since(Timestamp::now());
+            if wait < SignedDuration::from_secs(8) {
+                return;
+            }
         }
     }
 
@@ -186,6 +205,19 @@ fn changes(run: u64, notify: bool) -> Changes {
             at: Timestamp::now(),
         }],
     }
+}
+
+/// The same of another host.
+fn of_host(address: [u8; 4], mut changes: Changes) -> Changes {
+    let host = address.into();
+    if let About::Host { ip, .. } = &mut changes.about {
+        *ip = host;
+    }
+    for change in &mut changes.changes {
+        let target = TargetId(Uuid::from_u128(1));
+        change.id = ChangeId::of_port(target, host, Port::tcp(80), 1);
+    }
+    changes
 }
 
 async fn next(got: &mut mpsc::UnboundedReceiver<Request>) -> (String, serde_json::Value) {
@@ -295,6 +327,7 @@ async fn a_destination_that_hangs_does_not_hold_up_the_others() {
         webhook: Some(WebhookSettings {
             url,
             secret: SECRET.to_owned().into(),
+            ..WebhookSettings::default()
         }),
         channels: vec![hanging],
         ..Settings::default()
@@ -309,6 +342,105 @@ async fn a_destination_that_hangs_does_not_hold_up_the_others() {
     assert_eq!(world.store.count_deliveries().await.unwrap().given_up, 0);
     // The attempt in hand ends with its connection.
     drop((held, silent));
+    world.shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn while_secrets_change_receivers_of_both_accept_it() {
+    let (url, mut got) = receiver(&[]).await;
+    let world = World::new();
+    let running = world.start_with(Settings {
+        webhook: Some(WebhookSettings {
+            url,
+            secret: SECRET.to_owned().into(),
+            previous_secret: PREVIOUS.to_owned().into(),
+            body: "cloudevents".to_owned(),
+            ..WebhookSettings::default()
+        }),
+        ..Settings::default()
+    });
+    let told = changes(1, true);
+    world.tell(&told).await;
+    let (headers, body) = got.recv().await.unwrap();
+    for secret in [SECRET, PREVIOUS] {
+        let verifier = standardwebhooks::Webhook::new(secret).unwrap();
+        verifier.verify(&body, &headers).unwrap();
+        assert!(verifier.verify(b"{}", &headers).is_err());
+    }
+    let signatures = headers["webhook-signature"].to_str().unwrap();
+    assert_eq!(signatures.split(' ').count(), 2, "{signatures}");
+
+    assert_eq!(headers["content-type"], "application/cloudevents+json");
+    let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    for (attribute, value) in [
+        ("specversion", "1.0"),
+        ("type", "io.portwatch.notification.v1"),
+        ("source", "/portwatch/notifier"),
+        ("datacontenttype", "application/json"),
+        ("id", &told.id().to_string()),
+    ] {
+        assert_eq!(event[attribute], value, "{attribute}");
+    }
+    assert!(!event["subject"].as_str().unwrap().is_empty());
+    event["time"]
+        .as_str()
+        .unwrap()
+        .parse::<Timestamp>()
+        .unwrap();
+    assert_eq!(event["data"]["changes"][0]["kind"], "port.opened");
+    world.shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_receiver_that_asks_for_rest_gets_it_from_the_whole_channel() {
+    let (url, mut got) = receiver(&[429]).await;
+    let world = World::new();
+    let running = world.start(&url);
+    world.tell(&changes(1, true)).await;
+    let (limited, _) = next(&mut got).await;
+    let asked = Instant::now();
+    world.recorded("webhook").await;
+    // Another host, whose delivery waits for no other.
+    world.tell(&of_host([127, 0, 0, 2], changes(2, true))).await;
+    let (other, _) = next(&mut got).await;
+    assert!(asked.elapsed() > Duration::from_millis(1900));
+    assert_ne!(other, limited);
+    let (again, _) = next(&mut got).await;
+    assert_eq!(again, limited);
+    world.shutdown.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_burst_waits_in_the_store() {
+    let (url, mut got) = receiver(&[]).await;
+    let world = World::new();
+    let slow = ChannelSettings {
+        name: "slow".to_owned(),
+        kind: "webhook".to_owned(),
+        url: url.into(),
+        secret: SECRET.to_owned().into(),
+        per_minute: Some(60),
+        ..ChannelSettings::default()
+    };
+    let running = world.start_with(Settings {
+        channels: vec![slow],
+        ..Settings::default()
+    });
+    for host in 1..=8 {
+        let changes = of_host([127, 0, 0, host], changes(1, true));
+        world.tell(&changes).await;
+    }
+    let started = Instant::now();
+    for _ in 0..8 {
+        next(&mut got).await;
+    }
+    // Six at once, and one more for each 1.1 s.
+    let took = started.elapsed();
+    assert!(took > Duration::from_secs(2), "{took:?}");
+    assert_eq!(world.store.count_deliveries().await.unwrap().given_up, 0);
     world.shutdown.cancel();
     running.await.unwrap();
 }

@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
+use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use super::{Postgres, Problem, held, problems};
 use crate::StoreError;
 use crate::columns::{cut, lease_end, micros, number};
 use crate::notifications::{
-    Attempt, DeliveryCounts, DueDelivery, NewNotification, NextStep, Notifications,
+    Attempt, DeliveryCounts, DueDelivery, EndedAttempt, NewNotification, NextStep, Notifications,
 };
 
 /// Each channel's oldest by an index, then the oldest of those: with one query over all channels a
@@ -29,6 +30,11 @@ const DUE: &str = "SELECT one.id, one.channel, one.attempts, one.body \
 const NEXT: &str = "SELECT min(one.due_at) FROM unnest($1::text[]) AS c (channel) \
      CROSS JOIN LATERAL (SELECT due_at FROM deliveries d \
      WHERE d.channel = c.channel AND d.state = 'pending' ORDER BY d.due_at LIMIT 1) AS one";
+
+/// In one order, so that two who lock some of the same keys never wait for each other in a circle.
+const LOCK_ALL: &str = "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT \
+     hashtextextended(d.order_key, 0) AS key FROM deliveries d WHERE d.id = ANY($1) \
+     ORDER BY key) AS keys";
 
 const SAVE_DELIVERIES: &str = "INSERT INTO deliveries (id, notification_id, channel, order_key, \
      due_at, state) SELECT r.id, $1, r.channel, $4, $5, CASE WHEN EXISTS (SELECT FROM deliveries d \
@@ -77,14 +83,19 @@ impl Notifications for Postgres {
         })
     }
 
-    async fn record_attempt(
-        &self,
-        delivery: Uuid,
-        lease: Uuid,
-        attempt: Attempt,
-    ) -> Result<bool, StoreError> {
-        transaction!(self, "recording a delivery's attempt", |transaction| {
-            record(transaction, delivery, lease, &attempt).await
+    async fn record_attempts(&self, ended: Vec<EndedAttempt>) -> Result<Vec<bool>, StoreError> {
+        transaction!(self, "recording attempts of deliveries", |transaction| {
+            lock_all(transaction, &ended).await?;
+            // All on one connection, each waiting for its own answers only: so many cost hardly more than one.
+            let each = ended.iter().map(|ended| {
+                let EndedAttempt {
+                    delivery,
+                    lease,
+                    attempt,
+                } = ended;
+                record(transaction, *delivery, *lease, attempt)
+            });
+            try_join_all(each).await
         })
     }
 
@@ -142,6 +153,14 @@ async fn lock(transaction: &Transaction<'_>, order_key: &str) -> Result<(), Prob
         .prepare_cached("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
         .await?;
     transaction.execute(&lock, &[&order_key]).await?;
+    Ok(())
+}
+
+/// Waits until nobody else changes the lines of these deliveries.
+async fn lock_all(transaction: &Transaction<'_>, ended: &[EndedAttempt]) -> Result<(), Problem> {
+    let ids: Vec<_> = ended.iter().map(|ended| ended.delivery).collect();
+    let lock = transaction.prepare_cached(LOCK_ALL).await?;
+    transaction.execute(&lock, &[&ids]).await?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::{Problem, Sqlite, held, problems, rows};
 use crate::StoreError;
 use crate::columns::{lease_end, micros};
 use crate::notifications::{
-    Attempt, DeliveryCounts, DueDelivery, NewNotification, NextStep, Notifications,
+    Attempt, DeliveryCounts, DueDelivery, EndedAttempt, NewNotification, NextStep, Notifications,
 };
 
 #[async_trait]
@@ -48,14 +48,12 @@ impl Notifications for Sqlite {
         .await
     }
 
-    async fn record_attempt(
-        &self,
-        delivery: Uuid,
-        lease: Uuid,
-        attempt: Attempt,
-    ) -> Result<bool, StoreError> {
-        self.transaction("recording a delivery's attempt", move |transaction| {
-            record(transaction, delivery, lease, &attempt)
+    async fn record_attempts(&self, ended: Vec<EndedAttempt>) -> Result<Vec<bool>, StoreError> {
+        self.transaction("recording attempts of deliveries", move |transaction| {
+            ended
+                .iter()
+                .map(|ended| record(transaction, ended.delivery, ended.lease, &ended.attempt))
+                .collect()
         })
         .await
     }

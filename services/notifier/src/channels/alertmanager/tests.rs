@@ -13,6 +13,7 @@ use jiff::{Span, Timestamp};
 use portwatch_domain::change::{Severity, Transition};
 use portwatch_domain::notification::Notification;
 use portwatch_domain::snapshot::PortState;
+use portwatch_runtime::settings::List;
 use portwatch_schemas::{TraceParent, decode};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
@@ -122,6 +123,7 @@ fn message(state: PortState, at: Timestamp) -> Message {
 
 fn channel(url: &str) -> Channel {
     let settings = Settings {
+        allow: List(vec!["127.0.0.1".parse().unwrap()]),
         channels: vec![ChannelSettings {
             name: "alerts".to_owned(),
             kind: "alertmanager".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,6 +18,8 @@ use reqwest::Url;
 use tokio::net::lookup_host;
 
 use crate::channels::Failed;
+use crate::channels::guard::{self, Allowed};
+use crate::channels::http::{Reach, refused};
 use crate::channels::text::Room;
 
 /// How long connecting to one address may take.
@@ -44,6 +47,8 @@ pub(super) struct Server {
     port: u16,
     security: Security,
     credentials: Option<Credentials>,
+    /// Where connections may go although it is no public address.
+    allow: Arc<[Allowed]>,
     /// What never stands in an error.
     secrets: Vec<String>,
 }
@@ -51,7 +56,7 @@ pub(super) struct Server {
 impl Server {
     /// Reads the address: `smtp://` with STARTTLS, `smtps://` with TLS, and without either only if `?tls=none` says
     /// so. Without TLS, a password is sent to this machine only.
-    pub fn parse(url: &str, ca: &str) -> Result<Self, String> {
+    pub fn parse(url: &str, ca: &str, reach: &Reach) -> Result<Self, String> {
         let url: Url = url.parse().map_err(|_| FORM.to_owned())?;
         let host = url.host_str().unwrap_or_default();
         let host = host
@@ -88,6 +93,7 @@ impl Server {
             secrets: secrets.collect(),
             port: url.port().unwrap_or(usual_port),
             credentials: credentials.map(Credentials::from),
+            allow: Arc::clone(&reach.allow),
             host,
             security,
         })
@@ -99,6 +105,7 @@ impl Server {
         let found = lookup_host((host, port)).await;
         let found =
             found.map_err(|error| Failed::temporary(format!("looking up {host}: {error}")))?;
+        let found = guard::permitted(found.collect(), &self.allow).map_err(refused)?;
         let mut last = Failed::temporary(format!("{host} has no address"));
         let hello = ClientId::default();
         for address in found {

@@ -14,7 +14,11 @@ use portwatch_domain::notification::retry::Failure;
 use portwatch_schemas::{TraceParent, decode_content};
 use tokio::net::TcpListener;
 
+use portwatch_runtime::settings::List;
+
 use super::*;
+use crate::channels::Allowed;
+use crate::settings::Settings;
 use crate::settings::TemplateSettings;
 use server::{Mode, PASSWORD, SmtpServer, USER};
 
@@ -33,10 +37,28 @@ fn settings(url: &str, ca: &str, to: &str) -> ChannelSettings {
     }
 }
 
+/// This machine may be connected to.
+fn here() -> Reach {
+    let settings = Settings {
+        allow: loopback(),
+        ..Settings::default()
+    };
+    Reach::of(&settings).unwrap()
+}
+
+fn loopback() -> List<Allowed> {
+    List(
+        ["127.0.0.0/8", "::1"]
+            .map(|net| net.parse().unwrap())
+            .into(),
+    )
+}
+
 fn made(server: &SmtpServer, to: &str) -> Channel {
     channel(
         &settings(&server.url(), &server.ca, to),
         Template::default(),
+        &here(),
     )
     .unwrap()
 }
@@ -132,7 +154,7 @@ async fn a_server_that_nobody_vouches_for_gets_nothing() {
                 server.ca.as_str(),
             ),
         ] {
-            let channel = channel(&settings(&url, ca, TO), Template::default()).unwrap();
+            let channel = channel(&settings(&url, ca, TO), Template::default(), &here()).unwrap();
             let failed = channel.send(several(1)).await.unwrap_err();
             assert_eq!(failed.failure, LATER);
             assert!(failed.error.contains("certificate"), "{}", failed.error);
@@ -155,7 +177,7 @@ async fn without_tls_nothing_is_sent_unless_the_address_says_so() {
         return;
     };
     let url = server.url().replace("?tls=none", "");
-    let with_tls = channel(&settings(&url, "", TO), Template::default()).unwrap();
+    let with_tls = channel(&settings(&url, "", TO), Template::default(), &here()).unwrap();
     let failed = with_tls.send(several(1)).await.unwrap_err();
     assert_eq!(failed.failure, LATER);
     assert!(
@@ -174,7 +196,12 @@ async fn a_wrong_password_is_told_in_words_and_never_shown() {
         return;
     };
     let url = server.url_with("wr0ng-but-secret");
-    let channel = channel(&settings(&url, &server.ca, TO), Template::default()).unwrap();
+    let channel = channel(
+        &settings(&url, &server.ca, TO),
+        Template::default(),
+        &here(),
+    )
+    .unwrap();
     let failed = channel.send(several(1)).await.unwrap_err();
     assert_eq!((failed.failure, failed.status), (LATER, Some(535)));
     assert_eq!(
@@ -289,7 +316,12 @@ async fn what_the_network_says_stays_text() {
         footer: said,
     };
     let template = Template::new(&template).unwrap();
-    let channel = channel(&settings(&server.url(), "", "ops@example.net"), template).unwrap();
+    let channel = channel(
+        &settings(&server.url(), "", "ops@example.net"),
+        template,
+        &here(),
+    )
+    .unwrap();
     channel.send(several(1)).await.unwrap();
     let mail = server.next().await;
     assert_eq!(mail["defects"], serde_json::json!([]));
@@ -318,7 +350,13 @@ async fn a_silent_server_holds_nobody_for_long() {
     let url = format!("smtp://a:{PASSWORD}@{}", silent.local_addr().unwrap());
     let url = url.replace(PASSWORD, "secret");
     let timeout = Duration::from_millis(200);
-    let channel = with_timeout(&settings(&url, "", TO), Template::default(), timeout).unwrap();
+    let channel = with_timeout(
+        &settings(&url, "", TO),
+        Template::default(),
+        &here(),
+        timeout,
+    )
+    .unwrap();
     let failed = channel.send(several(1)).await.unwrap_err();
     assert_eq!(failed.failure, LATER);
     assert_eq!(failed.error, "not done within 200ms");
@@ -327,7 +365,7 @@ async fn a_silent_server_holds_nobody_for_long() {
 #[test]
 fn wrong_settings_are_told_without_the_password() {
     let error = |url: &str, ca: &str, to: &str| {
-        let made = channel(&settings(url, ca, to), Template::default());
+        let made = channel(&settings(url, ca, to), Template::default(), &here());
         made.err().unwrap_or_default()
     };
     let url = "smtp://a:SECRET@mail.example.org";
@@ -384,6 +422,6 @@ fn wrong_settings_are_told_without_the_password() {
         from: TO.to_owned(),
         ..settings(url, "", TO)
     };
-    let error = channel(&two, Template::default()).err().unwrap();
+    let error = channel(&two, Template::default(), &here()).err().unwrap();
     assert_eq!(error, "from: one address is needed");
 }

@@ -22,6 +22,7 @@ async fn what_is_greylisted_arrives_at_the_next_attempt() {
     let settings = Settings {
         channels: vec![settings(&server.url(), &server.ca, "grey@example.net")],
         group_wait: SignedDuration::ZERO,
+        allow: loopback(),
         ..Settings::default()
     };
     let folder = TempDir::new().unwrap();
