@@ -28,8 +28,7 @@ impl Notifications for Sqlite {
         limit: u32,
         lease: SignedDuration,
     ) -> Result<Vec<DueDelivery>, StoreError> {
-        let channels = rows::json(channels)
-            .map_err(|error| Problem::from(error).because("claiming deliveries"))?;
+        let channels = channels.to_vec();
         let until = lease_end(now, lease).as_microsecond();
         self.transaction("claiming deliveries", move |transaction| {
             let mut claimed = due(transaction, &channels, now.as_microsecond(), limit)?;
@@ -59,16 +58,19 @@ impl Notifications for Sqlite {
     }
 
     async fn next_delivery(&self, channels: &[String]) -> Result<Option<Timestamp>, StoreError> {
-        let tried = "reading when a delivery is due";
-        let channels = rows::json(channels).map_err(|error| Problem::from(error).because(tried))?;
-        self.transaction(tried, move |transaction| {
-            let micros: Option<i64> = rows::optional(
-                transaction,
-                "SELECT min(due_at) FROM deliveries WHERE state = 'pending' \
-                 AND channel IN (SELECT value FROM json_each(?1))",
-                [&channels],
-            )?;
-            Ok(rows::timestamp("due_at", micros)?)
+        let channels = channels.to_vec();
+        self.transaction("reading when a delivery is due", move |transaction| {
+            let mut earliest = None;
+            for channel in &channels {
+                let micros: Option<i64> = rows::optional(
+                    transaction,
+                    "SELECT due_at FROM deliveries WHERE state = 'pending' AND channel = ?1 \
+                     ORDER BY due_at LIMIT 1",
+                    [channel],
+                )?;
+                earliest = earliest.into_iter().chain(micros).min();
+            }
+            Ok(rows::timestamp("due_at", earliest)?)
         })
         .await
     }
@@ -120,30 +122,41 @@ pub(super) fn save(
     Ok(true)
 }
 
-/// The deliveries that are due; their leases are still to be made.
+/// The deliveries that are due; their leases are still to be made. Each channel's oldest by an index, then the oldest
+/// of those: with one query over all channels a long line of due deliveries would be sorted at every claim.
 fn due(
     transaction: &Transaction<'_>,
-    channels: &str,
+    channels: &[String],
     now: i64,
     limit: u32,
 ) -> Result<Vec<DueDelivery>, Problem> {
     let mut statement = transaction.prepare_cached(
-        "SELECT d.id, d.channel, d.attempts, n.body FROM deliveries d \
+        "SELECT d.id, d.channel, d.attempts, d.due_at, d.seq, n.body FROM deliveries d \
          JOIN notifications n ON n.id = d.notification_id \
-         WHERE d.state = 'pending' AND d.due_at <= ?2 \
-         AND d.channel IN (SELECT value FROM json_each(?1)) \
+         WHERE d.state = 'pending' AND d.due_at <= ?2 AND d.channel = ?1 \
          ORDER BY d.due_at, d.seq LIMIT ?3",
     )?;
-    let found = statement.query_map(params![channels, now, limit], |row| {
-        Ok(DueDelivery {
-            id: rows::uuid(row, "id")?,
-            channel: row.get("channel")?,
-            body: row.get("body")?,
-            attempts: row.get("attempts")?,
-            lease: Uuid::nil(),
-        })
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+    let mut found: Vec<((i64, i64), DueDelivery)> = Vec::new();
+    for channel in channels {
+        let of_channel = statement.query_map(params![channel, now, limit], |row| {
+            let delivery = DueDelivery {
+                id: rows::uuid(row, "id")?,
+                channel: row.get("channel")?,
+                body: row.get("body")?,
+                attempts: row.get("attempts")?,
+                lease: Uuid::nil(),
+            };
+            Ok(((row.get("due_at")?, row.get("seq")?), delivery))
+        })?;
+        for delivery in of_channel {
+            found.push(delivery?);
+        }
+    }
+    found.sort_unstable_by_key(|(place, _)| *place);
+    let oldest = found
+        .into_iter()
+        .take(limit.try_into().unwrap_or(usize::MAX));
+    Ok(oldest.map(|(_, delivery)| delivery).collect())
 }
 
 fn record(
