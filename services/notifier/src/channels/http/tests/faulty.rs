@@ -101,7 +101,7 @@ async fn of_a_gigabyte_only_the_beginning_is_taken() {
     let (sending, mut stream) = asked().await;
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
-    let chunk = [b'x'; 65_536];
+    let chunk = vec![b'x'; 65_536];
     let mut written = 0;
     while stream.write_all(&chunk).await.is_ok() {
         written += chunk.len();
