@@ -28,6 +28,9 @@ impl Flapping {
     /// Takes a verdict. `Some(true)` if the flapping begins with it, `Some(false)` if it ends.
     pub(super) fn take(&mut self, changed: bool) -> Option<bool> {
         self.window = (self.window << 1 | u32::from(changed)) & ((1 << VERDICTS) - 1);
+        if self.window == 0 && !self.flaps {
+            return None;
+        }
         let share = (0..VERDICTS)
             .filter(|age| self.window >> age & 1 == 1)
             .map(|age| NEWEST - STEP * age)

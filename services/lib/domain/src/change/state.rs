@@ -61,8 +61,8 @@ pub struct PortRecord {
     pub evidence: Evidence,
     /// What listened there when it was last asked, while the port is open.
     pub service: Option<Service>,
-    /// What the last scans saw instead, until enough have.
-    pub soft: Option<SoftPort>,
+    /// What the last scans saw instead, until enough have. Few ports have any, and all are moved about.
+    pub soft: Option<Box<SoftPort>>,
     /// How often its verdicts changed of late.
     pub flapping: Flapping,
 }

@@ -59,6 +59,18 @@ impl Ranges {
             return;
         }
         let ranges = Arc::make_mut(self.0.get_or_insert_default());
+        // Most sets are made in ascending order.
+        match ranges.last_mut() {
+            Some(last) if low - 1 == last.1 => {
+                last.1 = high;
+                return;
+            }
+            Some(last) if low <= last.1 => {}
+            _ => {
+                ranges.push((low, high));
+                return;
+            }
+        }
         let first = ranges.partition_point(|&(_, end)| end < low - 1);
         let last = ranges.partition_point(|&(start, _)| start <= high.saturating_add(1));
         let mut merged = (low, high);

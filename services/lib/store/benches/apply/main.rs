@@ -81,6 +81,7 @@ async fn measure(url: &str, sizes: &[i64]) {
         limits::fill_history(&beside, rows).await;
         beside.batch_execute("VACUUM ANALYZE").await.unwrap();
         println!("history: {rows} rows, filled in {:.0?}", filled.elapsed());
+        world.settle().await;
         for (differs, finds) in [(1, Finds::Known), (2, Finds::Known), (1, Finds::Changes)] {
             let updates = limits::single_updates(url, &beside, MEASURED / 2).await;
             println!(

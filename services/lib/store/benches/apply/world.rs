@@ -76,6 +76,13 @@ impl World {
         (hosts, took)
     }
 
+    /// Scans until no port is written any more because of what changed: its last 20 verdicts are kept.
+    pub async fn settle(&mut self) {
+        for _ in 0..21 {
+            self.scan(2, Finds::Known, Duration::MAX).await;
+        }
+    }
+
     /// One run of each target, of which the first so many are applied, at once.
     async fn scan(&mut self, differs: u16, finds: Finds, long: Duration) -> (u32, Duration) {
         let runs = self.start().await;

@@ -23,6 +23,9 @@ use super::{cut, service, soft};
 /// The first byte, which tells this layout from any other.
 const FORMAT: u8 = 1;
 
+/// The least that a port takes.
+const LEAST: usize = 7;
+
 /// An open TCP port of which nothing is out of the ordinary. The lowest two bits are the state.
 const PLAIN: u8 = 0;
 const UDP: u8 = 1 << 2;
@@ -57,7 +60,7 @@ fn pack_one(out: &mut Vec<u8>, port: Port, record: &PortRecord, before: Option<T
     let times =
         [record.since, record.first_seen, record.last_seen].map(|at| cut(at).as_microsecond());
     let service = record.service.as_ref().and_then(service::to_json);
-    let soft = record.soft.as_ref().and_then(soft::of_port);
+    let soft = record.soft.as_deref().and_then(soft::of_port);
     let evidence = &record.evidence;
     let state = STATES.iter().position(|&state| state == record.state);
     let mut flags = PLAIN
@@ -102,14 +105,25 @@ fn pack_one(out: &mut Vec<u8>, port: Port, record: &PortRecord, before: Option<T
 
 /// The ports of a value; `None` if it is in another format, or broken.
 pub(crate) fn unpack(packed: &[u8]) -> Option<BTreeMap<Port, PortRecord>> {
-    each(packed, One::record)
+    // Records are large: they are not moved more often than must be.
+    let mut ports = Vec::with_capacity(packed.len() / LEAST);
+    each(packed, |one| {
+        ports.push(one.record()?);
+        Some(())
+    })?;
+    Some(ports.into_iter().collect())
 }
 
 /// Those of a value that are open; `None` if it is in another format, or broken.
 pub(crate) fn unpack_open(packed: &[u8]) -> Option<PortSet> {
-    let open = |one: One<'_>| Some((one.state == PortState::Open).then_some(one.port));
-    let ports: Vec<_> = each(packed, open)?;
-    Some(ports.into_iter().flatten().collect())
+    let mut open = PortSet::empty();
+    each(packed, |one| {
+        if one.state == PortState::Open {
+            open.insert(one.port);
+        }
+        Some(())
+    })?;
+    Some(open)
 }
 
 /// A port as it stands in the value.
@@ -124,22 +138,18 @@ struct One<'a> {
     soft: Option<&'a str>,
 }
 
-fn each<'a, T, C: FromIterator<T>>(
-    packed: &'a [u8],
-    read: impl Fn(One<'a>) -> Option<T>,
-) -> Option<C> {
+/// Reads one after the other, until there is none or one cannot be read.
+fn each<'a>(packed: &'a [u8], mut read: impl FnMut(One<'a>) -> Option<()>) -> Option<()> {
     let (&FORMAT, mut rest) = packed.split_first()? else {
         return None;
     };
     let mut times = None;
-    std::iter::from_fn(|| {
-        (!rest.is_empty()).then(|| {
-            let one = One::take(&mut rest, times)?;
-            times = Some(one.times);
-            read(one)
-        })
-    })
-    .collect()
+    while !rest.is_empty() {
+        let one = One::take(&mut rest, times)?;
+        times = Some(one.times);
+        read(one)?;
+    }
+    Some(())
 }
 
 impl<'a> One<'a> {
@@ -188,7 +198,7 @@ impl<'a> One<'a> {
             transition: self.transition,
             evidence: self.evidence,
             service: self.service.map(service::from_json).transpose().ok()?,
-            soft: self.soft.map(soft::port).transpose().ok()?,
+            soft: self.soft.map(soft::port).transpose().ok()?.map(Box::new),
             flapping: flapping(self.flapping),
         };
         Some((self.port, record))
@@ -304,13 +314,13 @@ mod tests {
         let mut serving = port(PortState::Open, Answer::SynAck, 9);
         serving.service = Some(Service::default());
         let mut soft = port(PortState::Open, Answer::UdpReply, u16::MAX);
-        soft.soft = Some(SoftPort {
+        soft.soft = Some(Box::new(SoftPort {
             state: PortState::Closed,
             evidence: evidence(Answer::Rst, 1),
             service: Some(Service::default()),
             since: soft.since,
             scans: 2,
-        });
+        }));
         [
             (Port::tcp(1), port(PortState::Open, Answer::SynAck, 9)),
             (Port::tcp(22), serving),

@@ -154,7 +154,7 @@ impl PortColumns {
             transition: signed(record.transition),
             evidence: (&record.evidence).into(),
             service: record.service.as_ref().and_then(service::to_json),
-            soft: record.soft.as_ref().and_then(soft::of_port),
+            soft: record.soft.as_deref().and_then(soft::of_port),
             flapping: flapping_bits(record.flapping),
         }
     }
@@ -176,7 +176,12 @@ impl PortColumns {
                 .as_deref()
                 .map(service::from_json)
                 .transpose()?,
-            soft: self.soft.as_deref().map(soft::port).transpose()?,
+            soft: self
+                .soft
+                .as_deref()
+                .map(soft::port)
+                .transpose()?
+                .map(Box::new),
             flapping: flapping(self.flapping),
         };
         Ok((port, record))

@@ -24,13 +24,13 @@ fn serving(mut record: PortRecord, service: Service) -> PortRecord {
 }
 
 fn soft(mut record: PortRecord, evidence: Evidence, service: Option<Service>) -> PortRecord {
-    record.soft = Some(SoftPort {
+    record.soft = Some(Box::new(SoftPort {
         state: PortState::Filtered,
         evidence,
         service,
         since: at(9),
         scans: 255,
-    });
+    }));
     record
 }
 

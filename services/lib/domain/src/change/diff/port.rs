@@ -126,7 +126,7 @@ impl Told<'_, '_> {
             _ => 1,
         };
         if soft.scans < needed {
-            record.soft = Some(soft);
+            record.soft = Some(Box::new(soft));
             return;
         }
         let before = if known {
@@ -205,7 +205,7 @@ fn soften(record: &PortRecord, verdict: &PortVerdict, at: jiff::Timestamp) -> So
         Some(soft) if soft.state == verdict.state => SoftPort {
             scans: soft.scans.saturating_add(1),
             service: service_of(verdict).or_else(|| soft.service.clone()),
-            ..soft.clone()
+            ..soft.as_ref().clone()
         },
         _ => SoftPort {
             state: verdict.state,

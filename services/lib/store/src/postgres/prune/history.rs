@@ -18,6 +18,10 @@ const TARGETS: usize = 1_000;
 /// Past this, it is tried again next time.
 const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
 
+/// The key of the advisory lock under which one process drops days at a time: PostgreSQL refuses to drop a day that
+/// another drops at the same moment, even *if exists*.
+const LOCK: i64 = 0x706f_7274_6461_7973;
+
 /// The days that began before a time, or so many days before that.
 const DAYS: &str = "SELECT relname::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid \
      WHERE inhparent = 'history'::regclass AND relname ~ '^history_[0-9]{8}$' \
@@ -142,6 +146,9 @@ impl Postgres {
         for day in days {
             let done = transaction!(self, "dropping a day of the history", |transaction| {
                 transaction.batch_execute(PATIENCE).await?;
+                transaction
+                    .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+                    .await?;
                 let drop = format!("DROP TABLE IF EXISTS {day}");
                 transaction.batch_execute(&drop).await?;
                 Ok(())
