@@ -47,6 +47,7 @@ fn main() {
     let name = format!("bench_{}", Uuid::new_v4().simple());
     psql(&server, &format!("CREATE DATABASE {name}"));
     let url = format!("{}/{name}", server.rsplit_once('/').unwrap().0);
+    println!("PostgreSQL with fsync {}", psql(&server, "SHOW fsync"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let receiver = Receiver::start();
@@ -68,11 +69,14 @@ fn main() {
     psql(&server, &format!("DROP DATABASE {name} WITH (FORCE)"));
 }
 
-fn psql(server: &str, sql: &str) {
-    let done = Command::new("psql")
-        .args(["-XqAt", "-d", server, "-c", sql])
-        .status();
-    assert!(done.unwrap().success(), "{sql}");
+/// What a query prints.
+fn psql(server: &str, sql: &str) -> String {
+    let mut psql = Command::new("psql");
+    let done = psql.args(["-XqAt", "-d", server, "-c", sql]).output();
+    let done = done.unwrap_or_else(|error| panic!("psql: {error}"));
+    let error = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{sql}: {error}");
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
 /// The load of the last minute, which tells what else the machine was doing.

@@ -59,7 +59,7 @@ impl Look {
     /// The lines that say more than the title.
     pub fn details(&self) -> &[String] {
         match self.lines.as_slice() {
-            [line] if *line == self.title => &[],
+            [line] if self.title.contains(line.as_str()) => &[],
             lines => lines,
         }
     }

@@ -103,11 +103,11 @@ impl Kind {
     }
 }
 
-/// The IPv4 addresses that packets to an IPv6 address end at or pass, by the ways in which one holds another.
+/// The IPv4 addresses that packets to an IPv6 address end at or pass, by all ways in which one holds another.
 #[expect(clippy::match_same_arms, reason = "one arm for each kind of address")]
-pub(super) fn embedded(ip: IpAddr) -> [Option<Ipv4Addr>; 2] {
+pub(super) fn embedded(ip: IpAddr) -> [Option<Ipv4Addr>; 3] {
     let IpAddr::V6(ip) = ip else {
-        return [None, None];
+        return [None; 3];
     };
     let words = ip.segments();
     let at = |word: usize| {
@@ -115,7 +115,7 @@ pub(super) fn embedded(ip: IpAddr) -> [Option<Ipv4Addr>; 2] {
             u32::from(words[word]) << 16 | u32::from(words[word + 1]),
         ))
     };
-    match words {
+    let [first, second] = match words {
         // Mapped, translated (RFC 2765), compatible (RFC 4291), and NAT64 (RFC 6052).
         [0, 0, 0, 0, 0, 0xffff | 0, ..]
         | [0, 0, 0, 0, 0xffff, 0, ..]
@@ -127,8 +127,9 @@ pub(super) fn embedded(ip: IpAddr) -> [Option<Ipv4Addr>; 2] {
             at(2),
             at(6).map(|client| Ipv4Addr::from_bits(!client.to_bits())),
         ],
-        // ISATAP (RFC 5214).
-        [.., 0 | 0x200, 0x5efe, _, _] => [at(6), None],
         _ => [None, None],
-    }
+    };
+    // ISATAP (RFC 5214) is the end of an address, whatever it begins with.
+    let isatap = matches!(words, [.., 0 | 0x200, 0x5efe, _, _]);
+    [first, second, at(6).filter(|_| isatap)]
 }

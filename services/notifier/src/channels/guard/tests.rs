@@ -110,6 +110,9 @@ fn an_address_within_another_is_judged_too() {
         // ISATAP of 10.0.0.5 in a public network.
         "2606:4700::5efe:10.0.0.5",
         "2606:4700::200:5efe:10.0.0.5",
+        // Two in one, of which either is enough.
+        "2002:c0a8:1::5efe:1.1.1.1",
+        "2002:101:101::5efe:10.0.0.5",
     ] {
         assert!(judged(ip, &[]).is_err(), "{ip}");
         assert_eq!(judged(ip, &["::/0"]), Ok(()), "{ip}");

@@ -61,10 +61,14 @@ fn what_is_left_out_or_blank_reads_as_usual() {
     let notification = example("host-down");
     let usual = Look::of(&notification);
     assert_eq!(Template::default().look(&notification), usual);
-    let template = of_line("{% if change.port %}port {{ change.port }}{% endif %}\n").unwrap();
+    let template =
+        of_line("{% if change.port %}look at port {{ change.port }}{% endif %}\n").unwrap();
     assert_eq!(template.look(&notification), usual);
     let one_port = template.look(&example("port-opened"));
-    assert!(one_port.lines[0].starts_with("port "), "{one_port:?}");
+    assert!(
+        one_port.lines[0].starts_with("look at port "),
+        "{one_port:?}"
+    );
     // It says something else than the title, so that it is shown below it.
     assert_eq!(one_port.details().len(), 1);
     assert!(usual.details().is_empty());
