@@ -7,12 +7,12 @@ mod tests;
 use std::fmt::Display;
 use std::net::IpAddr;
 
-use crate::change::{Change, ChangeKind, Changes, Transition};
+use crate::change::{Change, ChangeKind, Changes, ChannelEvent, Transition};
 use crate::ports::{Port, service_name};
 use crate::snapshot::{Answer, Evidence, HostState, PortState, Service};
 
 /// One change as a sentence without an end: `192.0.2.7: port 22/tcp (ssh) opened`. `host` is what it is about:
-/// a host, a target or a zone.
+/// a host, a target, a zone or a channel.
 pub fn sentence(host: &str, change: &Change) -> String {
     let transition = &change.transition;
     let what = match transition.port() {
@@ -56,7 +56,7 @@ fn numbered(port: Port) -> String {
     format!("{}/{}", port.number, port.protocol)
 }
 
-/// What became of a host, a target or a zone.
+/// What became of a host, a target, a zone or a channel.
 fn of_others(transition: &Transition) -> String {
     match transition {
         Transition::Host { suspect: true, .. } => {
@@ -87,6 +87,11 @@ fn of_others(transition: &Transition) -> String {
         Transition::Overdue { .. } => "scanned again, no longer overdue".to_owned(),
         Transition::Unattended { begins: true } => "no scanner does its jobs".to_owned(),
         Transition::Unattended { .. } => "its jobs are done again".to_owned(),
+        Transition::Channel(ChannelEvent::Off { reason }) => {
+            format!("switched off, nobody is told by it: {reason}")
+        }
+        Transition::Channel(ChannelEvent::On) => "switched on again".to_owned(),
+        Transition::Channel(ChannelEvent::Test) => "this is a test, nothing has changed".to_owned(),
         Transition::Port { port, .. }
         | Transition::Service { port, .. }
         | Transition::PortFlapping { port, .. } => format!("port {}", numbered(*port)),
@@ -110,6 +115,8 @@ pub fn summary(changes: &Changes) -> String {
                 (ChangeKind::TargetScanned, "scanned again"),
                 (ChangeKind::ZoneUnattended, "no scanner does its jobs"),
                 (ChangeKind::ZoneAttended, "its jobs are done again"),
+                (ChangeKind::ChannelOff, "switched off"),
+                (ChangeKind::ChannelOn, "switched on again"),
             ] {
                 if many.iter().any(|change| change.kind() == kind) {
                     parts.push(word.to_owned());
