@@ -88,19 +88,7 @@ fn transition(asked: &Asked<'_>) -> Result<Transition> {
         bail!("--port: {} is not about a port", asked.kind);
     }
     let port = asked.port.unwrap_or(Port::tcp(22));
-    let turns = |before, after, answer| Transition::Port {
-        port,
-        before,
-        after,
-        evidence: Evidence {
-            answer,
-            ttl: None,
-            rtt: None,
-            probes: 2,
-        },
-        expected: asked.expected,
-        service: None,
-    };
+    let turns = |before, after, answer| turns(port, before, after, answer, asked.expected);
     let host = |before, after, suspect| Transition::Host {
         before,
         after,
@@ -141,9 +129,31 @@ fn transition(asked: &Asked<'_>) -> Result<Transition> {
             begins: asked.kind == ChangeKind::ZoneUnattended,
         },
         ChangeKind::ChannelOff => Transition::Channel(ChannelEvent::Off {
-            reason: SafeText::new("no delivery has succeeded for 5 days"),
+            reason: SafeText::new("a sample"),
         }),
         ChangeKind::ChannelOn => Transition::Channel(ChannelEvent::On),
         ChangeKind::ChannelTest => Transition::Channel(ChannelEvent::Test),
     })
+}
+
+fn turns(
+    port: Port,
+    before: PortState,
+    after: PortState,
+    answer: Answer,
+    expected: bool,
+) -> Transition {
+    Transition::Port {
+        port,
+        before,
+        after,
+        evidence: Evidence {
+            answer,
+            ttl: None,
+            rtt: None,
+            probes: 2,
+        },
+        expected,
+        service: None,
+    }
 }

@@ -133,11 +133,6 @@ fn transitions() -> Vec<Transition> {
             before: service("OpenSSH_9.2p1"),
             after: Service::default(),
         },
-        Transition::Channel(ChannelEvent::Off {
-            reason: SafeText::new("no delivery has succeeded for 5 days"),
-        }),
-        Transition::Channel(ChannelEvent::On),
-        Transition::Channel(ChannelEvent::Test),
         host(HostState::Down, HostState::Up, false),
         host(HostState::Up, HostState::Down, false),
         host(HostState::Up, HostState::Up, true),
@@ -165,5 +160,9 @@ fn transitions() -> Vec<Transition> {
             Transition::Unattended { begins },
         ]);
     }
+    let off = ChannelEvent::Off {
+        reason: SafeText::new("no delivery has succeeded for 5 days"),
+    };
+    all.extend([off, ChannelEvent::On, ChannelEvent::Test].map(Transition::Channel));
     all
 }
