@@ -1,6 +1,6 @@
 //! `portwatch channel test`: sends a test message and shows the answer.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -57,7 +57,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     match arguments.format {
         Format::Ndjson => line(&mut out, &tried)?,
-        Format::Table => write!(out, "{}", printable(&text(&tried)))?,
+        Format::Table => print(&mut out, &tried)?,
     }
     Ok(ExitCode::from(u8::from(!tried.taken)))
 }
@@ -79,21 +79,19 @@ fn read(channel: &str, trial: Trial) -> Line {
     }
 }
 
-fn text(tried: &Line) -> String {
-    let Line {
-        channel,
-        latency_ms,
-        ..
-    } = tried;
-    let status = tried
-        .status
-        .map_or(String::new(), |status| format!(" with {status}"));
-    let mut text = match &tried.error {
-        None => format!("{channel}: taken after {latency_ms} ms{status}\n"),
-        Some(error) => format!("{channel}: not taken, after {latency_ms} ms: {error}\n"),
-    };
-    if let Some(answer) = &tried.answer {
-        text = format!("{text}answer: {answer}\n");
+fn print(out: &mut impl io::Write, tried: &Line) -> io::Result<()> {
+    let (channel, latency) = (&tried.channel, tried.latency_ms);
+    let status = tried.status;
+    let status = status.map_or(String::new(), |status| format!(" with {status}"));
+    match &tried.error {
+        None => writeln!(out, "{channel}: taken after {latency} ms{status}")?,
+        Some(error) => {
+            let error = printable(error);
+            writeln!(out, "{channel}: not taken, after {latency} ms: {error}")?;
+        }
     }
-    text
+    match &tried.answer {
+        None => Ok(()),
+        Some(answer) => writeln!(out, "answer: {}", printable(answer)),
+    }
 }
