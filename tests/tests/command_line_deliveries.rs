@@ -19,8 +19,8 @@ impl Place {
             "[runtime]\nlisten = '127.0.0.1:0'\n[notifier]\nallow = '127.0.0.0/8'\n\
              [[notifier.channels]]\nname = 'hook'\nkind = 'webhook'\nurl = '{url}'\nsecret = '{SECRET}'\n\
              [[notifier.channels]]\nname = 'nobody'\nkind = 'discord'\n\
-             url = 'http://127.0.0.1:9/api/webhooks/verysecrettoken'\n\
-             [[notifier.routes]]\nname = 'all'\nchannels = ['hook']"
+             url = 'http://127.0.0.1:9/api/webhooks/verysecrettoken'\ngroup_wait = '0s'\n\
+             [[notifier.routes]]\nname = 'all'\nchannels = ['hook', 'nobody']"
         );
         std::fs::write(folder.path().join("portwatch.toml"), text).unwrap();
         Self {
@@ -165,9 +165,29 @@ async fn what_was_sent_is_shown_and_sent_again() {
     assert!(code == 2 && out.contains("no delivery"), "{out}");
     let (code, out) = place.run(&["deliveries", "show", "what"]).await;
     assert!(code == 2 && out.contains("is no id"), "{out}");
+    until("a failure", || async {
+        let lines = place
+            .lines(&["deliveries", "list", "--channel", "nobody"])
+            .await;
+        lines.first()?["error"].as_str().map(str::to_owned)
+    })
+    .await;
     listener.stop().await;
     receiver.expect("port.closed", place.port).await;
+    let printed = up.lines_with("").join("\n");
+    assert!(printed.contains("delivery failed"), "{printed}");
     up.stop().await;
+    for secret in ["verysecrettoken", SECRET.trim_start_matches("whsec_")] {
+        assert!(!printed.contains(secret), "{printed}");
+        for file in std::fs::read_dir(place.folder.path().join("data")).unwrap() {
+            let path = file.unwrap().path();
+            let held = std::fs::read(&path).unwrap();
+            let found = held
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
+            assert!(!found, "{} holds a secret", path.display());
+        }
+    }
 }
 
 #[tokio::test]
