@@ -27,16 +27,21 @@ fn of_port(port: Port, transition: &Transition) -> String {
     let named = |service| format!("port {}{}", numbered(port), in_brackets(port, service));
     match transition {
         Transition::Port {
+            before,
             after,
             evidence,
             expected,
             service,
             ..
         } => {
-            let what = match after {
-                PortState::Open => "opened",
-                PortState::Filtered => "is now filtered",
-                PortState::Closed | PortState::Unknown => "closed",
+            let what = match (before, after) {
+                // The baseline.
+                (PortState::Unknown, PortState::Open) => "is open",
+                (PortState::Unknown, PortState::Filtered) => "is filtered",
+                (PortState::Unknown, _) => "is closed",
+                (_, PortState::Open) => "opened",
+                (_, PortState::Filtered) => "is now filtered",
+                (_, PortState::Closed | PortState::Unknown) => "closed",
             };
             let note = if *expected { ", as expected" } else { "" };
             let port = named(service.as_ref());
@@ -62,6 +67,11 @@ fn of_others(transition: &Transition) -> String {
         Transition::Host { suspect: true, .. } => {
             "answers open on every port (SYN proxy or tarpit), its ports are not judged".to_owned()
         }
+        Transition::Host {
+            before: HostState::Unknown,
+            after: HostState::Up,
+            ..
+        } => "host is up".to_owned(),
         Transition::Host {
             after: HostState::Up,
             ..
