@@ -6,6 +6,10 @@ ALTER TABLE deliveries ADD COLUMN attempts_before integer NOT NULL DEFAULT 0 CHE
 -- Why it ended without an attempt.
 ALTER TABLE deliveries ADD COLUMN note text;
 
+-- What the receiver calls the message that later ones about the same can answer.
+ALTER TABLE deliveries ADD COLUMN thread text;
+CREATE INDEX deliveries_threads ON deliveries (channel, order_key, ended_at) WHERE thread IS NOT NULL;
+
 -- The log is read newest first.
 CREATE UNIQUE INDEX deliveries_by_age ON deliveries (seq);
 DROP INDEX deliveries_given_up;

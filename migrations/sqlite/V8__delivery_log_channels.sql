@@ -6,6 +6,10 @@ ALTER TABLE deliveries ADD COLUMN attempts_before INTEGER NOT NULL DEFAULT 0 CHE
 -- Why it ended without an attempt.
 ALTER TABLE deliveries ADD COLUMN note TEXT;
 
+-- What the receiver calls the message that later ones about the same can answer.
+ALTER TABLE deliveries ADD COLUMN thread TEXT;
+CREATE INDEX deliveries_threads ON deliveries (channel, order_key, ended_at) WHERE thread IS NOT NULL;
+
 DROP INDEX deliveries_given_up;
 CREATE INDEX deliveries_given_up ON deliveries (channel, seq) WHERE state = 'given_up';
 

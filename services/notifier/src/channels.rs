@@ -58,6 +58,8 @@ pub struct Message {
     pub trace: TraceParent,
     /// What is told.
     pub content: Content,
+    /// What the receiver calls the message that this one answers.
+    pub thread: Option<String>,
 }
 
 /// The receiver has taken it.
@@ -67,6 +69,8 @@ pub struct Sent {
     pub status: Option<u16>,
     /// The beginning of what it answered, without secrets.
     pub answer: Option<String>,
+    /// What it calls the message that later ones about the same can answer.
+    pub thread: Option<String>,
 }
 
 /// The receiver has not taken it, or did not say so.
@@ -151,6 +155,8 @@ pub struct Channel {
     habits: Habits,
     always: bool,
     pub(crate) limits: Limits,
+    /// Whether a message can answer an earlier one.
+    pub(crate) threads: bool,
     send: Box<dyn Fn(Message) -> Sending + Send + Sync>,
 }
 
@@ -165,6 +171,7 @@ impl Channel {
             habits: Habits::AT_ONCE,
             always: false,
             limits: Limits::default(),
+            threads: false,
             send: Box::new(send),
         }
     }
@@ -189,6 +196,12 @@ impl Channel {
     /// How much is told together.
     pub(crate) const fn habits(&self) -> Habits {
         self.habits
+    }
+
+    /// As it is; a message can answer an earlier one.
+    pub(crate) const fn with_threads(mut self) -> Self {
+        self.threads = true;
+        self
     }
 
     /// As it is, within these limits.

@@ -1,23 +1,21 @@
 //! Attempts deliveries that are due, and records how each attempt ended.
 
+mod attempt;
 pub(crate) mod pace;
 
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use portwatch_domain::notification::retry::{self, Failure, Next};
-use portwatch_schemas::decode_content;
-use portwatch_store::notifications::{Attempt, DueDelivery, EndedAttempt, NextStep};
+use portwatch_store::notifications::DueDelivery;
 use portwatch_store::{StoreError, retry_while_unavailable};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use crate::channels::{Failed, Message, Sent};
 use crate::settings::Settings;
 use crate::{Channel, Deps, switch};
+use attempt::{Ended, attempt};
 use pace::Pace;
 
 /// How long a delivery stays leased: somewhat longer than the longest attempt. After a crash its
@@ -125,43 +123,6 @@ async fn claim(
 /// How often it is looked whether a receiver that fails is dead.
 const JUDGE_EVERY: Duration = Duration::from_mins(1);
 
-/// An attempt that has ended.
-struct Ended {
-    attempt: EndedAttempt,
-    /// How long the receiver wants to be left alone.
-    rest: Duration,
-    /// The receiver wants no more.
-    gone: bool,
-}
-
-async fn attempt(deps: Deps, due: DueDelivery) -> Ended {
-    let started = Instant::now();
-    let result = match deps
-        .channels
-        .iter()
-        .find(|channel| channel.name() == due.channel)
-    {
-        Some(channel) => send(channel, &due).await,
-        None => Err(Failed::permanent("no such channel".to_owned())),
-    };
-    let latency = started.elapsed();
-    metrics::histogram!("portwatch_delivery_attempt_seconds", "channel" => due.channel.clone())
-        .record(latency.as_secs_f64());
-    let failed = result.as_ref().err();
-    let rest = failed.map(Failed::rest).unwrap_or_default();
-    let gone = failed.is_some_and(|failed| failed.failure == Failure::Gone);
-    let attempt = EndedAttempt {
-        delivery: due.id,
-        lease: due.lease,
-        attempt: outcome(&due, result, latency),
-    };
-    Ended {
-        attempt,
-        rest,
-        gone,
-    }
-}
-
 /// What the attempts that ended together say of the receiver.
 #[derive(Default)]
 struct Heard {
@@ -219,84 +180,4 @@ async fn judge(deps: &Deps, channel: &Channel, heard: &Heard, judged: &mut Optio
     if let Err(error) = switch::after_failure(deps, channel.name(), heard.gone, error).await {
         tracing::error!(channel = channel.name(), %error, "whether the receiver is dead cannot be told; trying on");
     }
-}
-
-async fn send(channel: &Channel, due: &DueDelivery) -> Result<Sent, Failed> {
-    let (meta, content) = decode_content(&due.body).map_err(|error| {
-        Failed::permanent(format!("the stored notification is unreadable: {error}"))
-    })?;
-    let at = Timestamp::now();
-    channel
-        .send(Message {
-            delivery: due.id,
-            at,
-            trace: meta.trace,
-            content,
-        })
-        .await
-}
-
-/// What is recorded of an attempt, and what follows it.
-fn outcome(due: &DueDelivery, result: Result<Sent, Failed>, latency: Duration) -> Attempt {
-    let at = Timestamp::now();
-    let latency = SignedDuration::try_from(latency).unwrap_or(SignedDuration::MAX);
-    let channel = due.channel.clone();
-    let (word, attempt) = match result {
-        Ok(Sent { status, answer }) => {
-            tracing::debug!(channel, delivery = %due.id, "delivered");
-            (
-                "delivered",
-                Attempt {
-                    at,
-                    latency,
-                    status,
-                    error: None,
-                    answer,
-                    next: NextStep::Delivered,
-                },
-            )
-        }
-        Err(Failed {
-            failure,
-            status,
-            error,
-            answer,
-        }) => {
-            let attempts = due.attempts + 1;
-            let next = match retry::after(attempts, &failure, at, spread()) {
-                Next::Retry(next) => {
-                    tracing::warn!(channel, delivery = %due.id, attempts, error, %next, "delivery failed");
-                    NextStep::RetryAt(next)
-                }
-                Next::GiveUp => {
-                    tracing::error!(channel, delivery = %due.id, attempts, error, permanent = !matches!(failure, Failure::Temporary { .. }), "delivery given up");
-                    NextStep::GivenUp
-                }
-            };
-            let word = if next == NextStep::GivenUp {
-                "given_up"
-            } else {
-                "failed"
-            };
-            (
-                word,
-                Attempt {
-                    at,
-                    latency,
-                    status,
-                    error: Some(error),
-                    answer,
-                    next,
-                },
-            )
-        }
-    };
-    metrics::counter!("portwatch_delivery_attempt_total", "channel" => channel, "outcome" => word)
-        .increment(1);
-    attempt
-}
-
-/// A number from 0 to 1 that spreads retries.
-fn spread() -> f64 {
-    f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
 }

@@ -114,6 +114,15 @@ pub trait Deliveries: Send + Sync {
     /// All attempts of a delivery that are on record, the first one first.
     async fn attempts(&self, delivery: Uuid) -> Result<Vec<LoggedAttempt>, StoreError>;
 
+    /// What the receiver of a channel calls the last message with this order key, if it was delivered at `since` or
+    /// later and can be answered.
+    async fn thread(
+        &self,
+        channel: &str,
+        order_key: &str,
+        since: Timestamp,
+    ) -> Result<Option<String>, StoreError>;
+
     /// Makes a delivery due at `now`, with all its retries before it. `None` if there is none.
     async fn resend(&self, delivery: Uuid, now: Timestamp) -> Result<Option<Resent>, StoreError>;
 }

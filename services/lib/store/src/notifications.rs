@@ -64,6 +64,8 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The beginning of what the receiver answered, without secrets.
     pub answer: Option<String>,
+    /// What the receiver calls the message that later ones about the same can answer.
+    pub thread: Option<String>,
     /// What follows.
     pub next: NextStep,
 }

@@ -48,6 +48,17 @@ pub(crate) struct Post {
     pub put: Option<String>,
 }
 
+impl Post {
+    /// Posts this.
+    pub fn json(payload: &Value) -> Self {
+        Self {
+            headers: HeaderMap::new(),
+            body: payload.to_string().into_bytes(),
+            put: None,
+        }
+    }
+}
+
 /// What a message becomes, in words that the template makes.
 type Posts = Box<dyn Fn(&Message, &Template) -> Result<Vec<Post>, String> + Send + Sync>;
 
@@ -65,6 +76,8 @@ pub(crate) struct Plan {
     pub secrets: Secrets,
     /// How messages read.
     pub template: Template,
+    /// Of a receiver where a message can answer an earlier one: what its answer calls the message.
+    pub thread: Option<fn(&Answer) -> Option<String>>,
 }
 
 impl Plan {
@@ -77,12 +90,7 @@ impl Plan {
         let posts = move |message: &Message, template: &Template| {
             let content = &message.content;
             let payloads = payloads(content, &template.look(content));
-            let post = |payload: Value| Post {
-                headers: HeaderMap::new(),
-                body: payload.to_string().into_bytes(),
-                put: None,
-            };
-            Ok(payloads.into_iter().map(post).collect())
+            Ok(payloads.iter().map(Post::json).collect())
         };
         Self {
             url,
@@ -91,6 +99,7 @@ impl Plan {
             judge,
             secrets: Secrets::default(),
             template: Template::default(),
+            thread: None,
         }
     }
 
@@ -159,15 +168,21 @@ pub(crate) fn channel(name: &str, plan: Plan, reach: &Reach) -> Result<Channel, 
     let client = client
         .build()
         .map_err(|error| format!("url: preparing HTTP: {error}"))?;
+    let threads = plan.thread.is_some();
     let sender = Arc::new(Sender {
         plan,
         client,
         reach: reach.clone(),
     });
-    Ok(Channel::new(name, move |message| {
+    let channel = Channel::new(name, move |message| {
         let sender = Arc::clone(&sender);
         Box::pin(async move { sender.send(&message).await })
-    }))
+    });
+    Ok(if threads {
+        channel.with_threads()
+    } else {
+        channel
+    })
 }
 
 struct Sender {
@@ -199,6 +214,7 @@ impl Sender {
             sent = Sent {
                 status: Some(answer.status.as_u16()),
                 answer: answer.kept(),
+                thread: self.plan.thread.and_then(|read| read(&answer)),
             };
         }
         Ok(sent)

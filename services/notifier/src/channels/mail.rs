@@ -210,6 +210,7 @@ impl Sender {
             sent = Sent {
                 status: status(answer.code()),
                 answer: kept(&self.server.secrets.hidden(said.join(" "))),
+                thread: None,
             };
             have.append(&mut taken);
         }

@@ -48,6 +48,7 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
         judge,
         secrets: Secrets::default(),
         template: Template::default(),
+        thread: None,
     };
     plan.with_token(token)
 }

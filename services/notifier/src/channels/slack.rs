@@ -3,13 +3,15 @@
 //! Formatting: <https://docs.slack.dev/messaging/formatting-message-text>. `verbatim` and `parse: none` keep Slack
 //! from making links and mentions of what the network said; `&`, `<` and `>` are escaped.
 
+use portwatch_domain::change::Severity;
 use portwatch_domain::notification::Content;
 use serde_json::{Value, json};
 
-use super::http::{Answer, Plan, said_no, usual};
+use super::http::{Answer, Plan, Post, said_no, usual};
 use super::look::Look;
+use super::template::Template;
 use super::text::{Room, Unit, html};
-use super::{Failed, address};
+use super::{Failed, Message, address};
 use crate::settings::ChannelSettings;
 
 /// Where a bot posts.
@@ -29,13 +31,17 @@ const TITLE: Room = Room {
 };
 
 /// Errors of the API that pass; the rest needs a person.
-const PASSING: [&str; 6] = [
+const PASSING: [&str; 9] = [
     "ratelimited",
     "rate_limited",
     "internal_error",
     "fatal_error",
     "service_unavailable",
     "request_timeout",
+    // What it answers is no longer there; after a while it answers nothing.
+    "cannot_reply_to_message",
+    "message_not_found",
+    "thread_not_found",
 ];
 
 pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
@@ -53,7 +59,26 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
         return Err("to: with token, say which channel".to_owned());
     }
     let url = address(settings.url_or(API))?;
-    Plan::json(url, judge, move |n, look| vec![payload(n, look, Some(&to))]).with_token(token)
+    let posts = move |message: &Message, template: &Template| {
+        let payload = answering(message, &template.look(&message.content), &to);
+        Ok(vec![Post::json(&payload)])
+    };
+    let plan = Plan {
+        posts: Box::new(posts),
+        thread: Some(|answer| answer.json()["ts"].as_str().map(str::to_owned)),
+        ..Plan::json(url, judge, |_, _| Vec::new())
+    };
+    plan.with_token(token)
+}
+
+/// A bot's message, in the thread of the one that it answers; what matters most is shown in the channel as well.
+fn answering(message: &Message, look: &Look, to: &str) -> Value {
+    let mut payload = payload(&message.content, look, Some(to));
+    if let Some(thread) = &message.thread {
+        payload["thread_ts"] = json!(thread);
+        payload["reply_broadcast"] = json!(look.severity == Severity::High);
+    }
+    payload
 }
 
 /// The message; `to` is the channel, which only a bot names.

@@ -35,6 +35,7 @@ impl Channel {
             at: now,
             trace: TraceParent::new(id.as_u128(), id.as_u64_pair().1),
             content: Content::Changes(notification),
+            thread: None,
         };
         let started = Instant::now();
         let result = self.send(message).await;

@@ -125,6 +125,7 @@ fn signed(url: &str, secret: &Secret, previous: &Secret, body: &str) -> Result<P
         judge,
         secrets: Secrets::default(),
         template: Template::default(),
+        thread: None,
     })
 }
 

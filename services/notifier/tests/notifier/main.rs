@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod switching;
+mod threads;
 mod together;
 
 use std::net::Ipv4Addr;

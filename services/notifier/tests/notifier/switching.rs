@@ -103,6 +103,7 @@ async fn failed_ago(world: &World, channel: &str, ago: SignedDuration) {
         status: None,
         error: Some("refused".to_owned()),
         answer: None,
+        thread: None,
         next: NextStep::GivenUp,
     };
     let recorded = world.store.record_attempt(due.id, due.lease, attempt).await;

@@ -26,6 +26,9 @@ const AGAIN: &str = "UPDATE deliveries d SET ended_at = NULL, due_at = $2, lease
 const SOONER: &str =
     "UPDATE deliveries SET due_at = $2, lease = NULL, attempts_before = attempts WHERE id = $1";
 
+const THREAD: &str = "SELECT thread FROM deliveries WHERE channel = $1 AND order_key = $2 \
+     AND thread IS NOT NULL AND ended_at >= $3 ORDER BY ended_at DESC LIMIT 1";
+
 #[async_trait]
 impl Deliveries for Postgres {
     async fn deliveries(
@@ -77,6 +80,22 @@ impl Deliveries for Postgres {
                 .await?;
             let rows = transaction.query(&select, &[&delivery]).await?;
             rows.iter().map(attempt).collect()
+        })
+    }
+
+    async fn thread(
+        &self,
+        channel: &str,
+        order_key: &str,
+        since: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let (channel, order_key) = (channel.to_owned(), order_key.to_owned());
+        transaction!(self, "reading what can be answered", |transaction| {
+            let select = transaction.prepare_cached(THREAD).await?;
+            let found = transaction
+                .query_opt(&select, &[&channel, &order_key, &cut(since)])
+                .await?;
+            Ok(found.map(|row| row.try_get(0)).transpose()?)
         })
     }
 

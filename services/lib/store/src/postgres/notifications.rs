@@ -45,7 +45,7 @@ const SAVE_DELIVERIES: &str = "INSERT INTO deliveries (id, notification_id, chan
      WHERE NOT EXISTS (SELECT FROM channels c WHERE c.name = r.channel AND c.off_at IS NOT NULL)";
 
 const RECORD: &str = "UPDATE deliveries SET state = $3, due_at = coalesce($4, due_at), \
-     ended_at = $5, attempts = attempts + 1, lease = NULL \
+     ended_at = $5, attempts = attempts + 1, lease = NULL, thread = $6 \
      WHERE id = $1 AND lease = $2 AND state = 'pending' RETURNING attempts";
 
 #[async_trait]
@@ -236,7 +236,17 @@ async fn record(
     };
     let update = transaction.prepare_cached(RECORD).await?;
     let recorded = transaction
-        .query_opt(&update, &[&delivery, &lease, &state, &due_at, &ended_at])
+        .query_opt(
+            &update,
+            &[
+                &delivery,
+                &lease,
+                &state,
+                &due_at,
+                &ended_at,
+                &attempt.thread,
+            ],
+        )
         .await?;
     let Some(recorded) = recorded else {
         return Ok(None);

@@ -74,6 +74,25 @@ impl Deliveries for Sqlite {
         .await
     }
 
+    async fn thread(
+        &self,
+        channel: &str,
+        order_key: &str,
+        since: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let (channel, order_key) = (channel.to_owned(), order_key.to_owned());
+        let since = since.as_microsecond();
+        self.transaction("reading what can be answered", move |transaction| {
+            rows::optional(
+                transaction,
+                "SELECT thread FROM deliveries WHERE channel = ?1 AND order_key = ?2 \
+                 AND thread IS NOT NULL AND ended_at >= ?3 ORDER BY ended_at DESC LIMIT 1",
+                params![channel, order_key, since],
+            )
+        })
+        .await
+    }
+
     async fn resend(&self, delivery: Uuid, now: Timestamp) -> Result<Option<Resent>, StoreError> {
         let now = now.as_microsecond();
         self.transaction("sending again", move |transaction| {

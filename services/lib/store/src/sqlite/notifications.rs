@@ -188,7 +188,7 @@ fn record(
     let recorded = transaction
         .prepare_cached(
             "UPDATE deliveries SET state = ?3, due_at = coalesce(?4, due_at), ended_at = ?5, \
-             attempts = attempts + 1, lease = NULL \
+             attempts = attempts + 1, lease = NULL, thread = ?6 \
              WHERE id = ?1 AND lease = ?2 AND state = 'pending' \
              RETURNING attempts, channel, order_key",
         )?
@@ -198,7 +198,8 @@ fn record(
                 lease.as_bytes(),
                 state,
                 due_at,
-                ended_at
+                ended_at,
+                attempt.thread
             ],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )

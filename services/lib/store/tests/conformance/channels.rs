@@ -75,6 +75,7 @@ pub async fn one_success_of_many_attempts_shows_that_it_works(store: Store) {
                     status: None,
                     error: (next != NextStep::Delivered).then(|| "no".to_owned()),
                     answer: None,
+                    thread: None,
                     next,
                 },
             });
@@ -157,6 +158,7 @@ pub async fn an_attempt_under_way_still_counts(store: Store) {
             status: None,
             error: None,
             answer: None,
+            thread: None,
             next,
         };
         assert!(

@@ -17,6 +17,7 @@ fn attempt(seconds: i64, next: NextStep) -> Attempt {
         status: Some(if failed { 503 } else { 200 }),
         error: failed.then(|| "the receiver answered 503".to_owned()),
         answer: Some(if failed { "busy" } else { "ok" }.to_owned()),
+        thread: (!failed).then(|| format!("message of {seconds}")),
         next,
     }
 }
@@ -179,4 +180,24 @@ pub async fn what_waits_is_sent_sooner_but_never_out_of_order(store: Store) {
     assert!(ended.await.unwrap());
     assert_eq!(end(&store, "mail", 11, NextStep::Delivered).await.id, first);
     assert!(claim(&store, "mail", at(11)).await.is_empty());
+}
+
+pub async fn a_message_can_be_answered_for_a_while(store: Store) {
+    for number in 1..=3 {
+        save(&store, number, "host a", &["chat"]).await;
+    }
+    save(&store, 4, "host b", &["chat"]).await;
+    let thread = async |key: &str, since| store.thread("chat", key, at(since)).await.unwrap();
+    assert_eq!(thread("host a", 0).await, None);
+    let due = claim(&store, "chat", at(5)).await;
+    for due in due {
+        let ended = store.record_attempt(due.id, due.lease, attempt(5, NextStep::Delivered));
+        assert!(ended.await.unwrap());
+    }
+    end(&store, "chat", 9, NextStep::Delivered).await;
+    end(&store, "chat", 10, NextStep::GivenUp).await;
+    assert_eq!(thread("host a", 9).await.as_deref(), Some("message of 9"));
+    assert_eq!(thread("host b", 0).await.as_deref(), Some("message of 5"));
+    assert_eq!(thread("host a", 11).await, None);
+    assert_eq!(store.thread("mail", "host a", at(0)).await.unwrap(), None);
 }

@@ -156,7 +156,8 @@ on_both! {
         what_was_sent_is_on_record,
         deliveries_are_found_by_channel_state_and_id,
         what_has_ended_is_sent_again_with_all_its_retries,
-        what_waits_is_sent_sooner_but_never_out_of_order;
+        what_waits_is_sent_sooner_but_never_out_of_order,
+        a_message_can_be_answered_for_a_while;
     channels:
         a_channel_fails_from_its_first_failure_to_its_next_success,
         one_success_of_many_attempts_shows_that_it_works,

@@ -64,6 +64,7 @@ async fn end(store: &Store, due: &DueDelivery, now: Timestamp, next: NextStep) -
         status: Some(if failed.is_some() { 500 } else { 204 }),
         error: failed,
         answer: None,
+        thread: None,
         next,
     };
     store

@@ -148,6 +148,7 @@ async fn deliveries(store: &Store, time: u32) {
             status: Some(200),
             error: None,
             answer: None,
+            thread: None,
             next: NextStep::Delivered,
         };
         store
@@ -209,6 +210,7 @@ async fn log(store: &Store) {
     store.deliveries_between(id, id, 2).await.unwrap();
     store.attempts(id).await.unwrap();
     store.resend(id, at(0)).await.unwrap();
+    store.thread("mail", "host 1", at(0)).await.unwrap();
     store.channels().await.unwrap();
     store.channels_in_trouble().await.unwrap();
 }

@@ -118,6 +118,7 @@ fn message(state: PortState, at: Timestamp) -> Message {
         at: Timestamp::now(),
         trace: TraceParent::new(7, 7),
         content: Content::Changes(notification),
+        thread: None,
     }
 }
 

@@ -94,6 +94,7 @@ fn message() -> Message {
         at: Timestamp::now(),
         trace: TraceParent::new(7, 7),
         content: decode_content(&body).unwrap().1,
+        thread: None,
     }
 }
 

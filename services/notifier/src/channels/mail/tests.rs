@@ -71,6 +71,7 @@ fn message(example: &str, delivery: u128) -> Message {
         at: Timestamp::now(),
         trace: TraceParent::new(7, 7),
         content: decode_content(&body).unwrap().1,
+        thread: None,
     }
 }
 
