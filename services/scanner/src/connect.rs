@@ -152,6 +152,7 @@ async fn connect(probe: &Probe) -> Option<Event> {
 }
 
 /// What one attempt came to.
+#[derive(Debug, PartialEq, Eq)]
 enum Outcome {
     Connected,
     Itself,
@@ -175,7 +176,12 @@ async fn attempt(address: SocketAddr) -> Outcome {
         Ok(stream) => stream,
         Err(error) => return refused(&error),
     };
-    let look = || look(&stream, address.ip());
+    made(&stream, address.ip()).await
+}
+
+/// What becomes of a connection that has begun.
+async fn made(stream: &TcpStream, destination: IpAddr) -> Outcome {
+    let look = || look(stream, destination);
     let outcome = stream.async_io(Interest::WRITABLE, look).await;
     outcome.unwrap_or(Outcome::Nothing)
 }
@@ -227,6 +233,8 @@ fn rejected(socket: &impl AsRawFd, destination: IpAddr) -> io::Result<Option<Out
 fn failure(error: &io::Error, destination: IpAddr) -> Outcome {
     match error.raw_os_error() {
         Some(libc::ECONNREFUSED) => Outcome::Reset,
+        // It was made, and broken off before we looked: a port that was not open would have refused.
+        Some(libc::ECONNRESET | libc::EPIPE) => Outcome::Connected,
         Some(number) => match unreachable_code(number, destination) {
             Some(code) => Outcome::Unreachable {
                 code,
@@ -244,9 +252,10 @@ fn refused(error: &io::Error) -> Outcome {
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL) => {
             Outcome::Short
         }
-        // On loopback the RST can come before the call returns. An ICMP error cannot: while the call lasts it is
+        // On loopback a RST can come before the call returns. An ICMP error cannot: while the call lasts it is
         // only put into the queue.
         Some(libc::ECONNREFUSED) => Outcome::Reset,
+        Some(libc::ECONNRESET) => Outcome::Connected,
         _ => Outcome::Blocked,
     }
 }

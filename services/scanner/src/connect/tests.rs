@@ -101,3 +101,23 @@ async fn silence_is_no_event_and_ends_in_time() {
     }
     assert!(start.elapsed() + Duration::from_millis(100) > PATIENCE);
 }
+
+#[tokio::test]
+async fn a_connection_that_is_broken_off_at_once_was_made() {
+    // An address of its own: the port is free again before the test ends.
+    let own = Ipv4Addr::new(127, 0, 0, 77);
+    let listener = std::net::TcpListener::bind((own, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let socket = begin(address).unwrap();
+    let (accepted, _) = listener.accept().unwrap();
+    // Closed so, it sends a RST, which is here before anybody looks.
+    let accepted = Socket::from(accepted);
+    accepted.set_linger(Some(Duration::ZERO)).unwrap();
+    drop(accepted);
+    let stream = TcpStream::from_std(socket.into()).unwrap();
+    assert_eq!(made(&stream, own.into()).await, Outcome::Connected);
+
+    drop(listener);
+    let outcome = attempt(address).await;
+    assert_eq!(outcome, Outcome::Reset, "nobody listens there any more");
+}
