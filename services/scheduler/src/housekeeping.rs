@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::job::due;
+use portwatch_store::history::GroupRetention;
 use portwatch_store::outbox::Topic;
 use portwatch_store::{PruneBefore, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::roxy_wi::RoxyWi;
 use crate::settings::Settings;
 use crate::watch;
 
@@ -32,6 +34,7 @@ const BATCH: u32 = 1_000;
 pub(crate) async fn run(
     store: &Store,
     settings: &Settings,
+    roxy_wi: Option<&RoxyWi>,
     wake: &Notify,
     shutdown: &CancellationToken,
 ) {
@@ -49,7 +52,7 @@ pub(crate) async fn run(
             tracing::warn!(%error, "slots could not be compared with the clock; trying again in a minute");
         }
         if round.is_multiple_of(PRUNE_EVERY)
-            && let Err(error) = prune(store, settings).await
+            && let Err(error) = prune(store, settings, roxy_wi).await
         {
             tracing::warn!(%error, "old rows could not be deleted; trying again in an hour");
         }
@@ -117,8 +120,23 @@ async fn rebase(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     }
 }
 
-async fn prune(store: &Store, settings: &Settings) -> Result<(), StoreError> {
-    store.sync_groups(&settings.retention()).await?;
+async fn prune(
+    store: &Store,
+    settings: &Settings,
+    roxy_wi: Option<&RoxyWi>,
+) -> Result<(), StoreError> {
+    let retention = match roxy_wi {
+        None => settings.retention(),
+        Some(roxy_wi) => {
+            let others = match roxy_wi.retention() {
+                Some(known) => known,
+                // Not read since this process began: what was known before counts on, or history would go too early.
+                None => store.group_retention().await?,
+            };
+            retention_with(settings.retention(), others)
+        }
+    };
+    store.sync_groups(&retention).await?;
     let now = Timestamp::now();
     let before = |age: SignedDuration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
     let older_than = PruneBefore {
@@ -129,4 +147,30 @@ async fn prune(store: &Store, settings: &Settings) -> Result<(), StoreError> {
     let pruned = store.prune(older_than).await?;
     tracing::debug!(?pruned, "old rows deleted");
     Ok(())
+}
+
+/// What the settings say, and for other groups what others say.
+fn retention_with(own: Vec<GroupRetention>, others: Vec<GroupRetention>) -> Vec<GroupRetention> {
+    let is_new = |other: &GroupRetention| own.iter().all(|known| known.group != other.group);
+    let others: Vec<_> = others.into_iter().filter(is_new).collect();
+    own.into_iter().chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_word_goes_before_others() {
+        let keep = |group: &str, days: i64| GroupRetention {
+            group: group.to_owned(),
+            keep_history: SignedDuration::from_hours(24 * days),
+        };
+        let own = vec![keep("office", 30), keep("lab", 7)];
+        let others = vec![keep("lab", 14), keep("east", 14)];
+        assert_eq!(
+            retention_with(own, others),
+            [keep("office", 30), keep("lab", 7), keep("east", 14)]
+        );
+    }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use portwatch_notifier::channels;
 use portwatch_runtime::settings::List;
-use portwatch_scheduler::{Source, TargetSettings};
+use portwatch_scheduler::{RoxyWi, Source, TargetSettings};
 
 use crate::settings::ConfigArgument;
 use checks::{Finding, Verdict};
@@ -38,6 +38,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     }));
     // Tries the templates, too. Nothing is sent.
     channels::configured(&settings.notifier)?;
+    RoxyWi::configured(&settings.scheduler)?;
     let targets = Source::Settings.targets(&settings.scheduler.groups, &listed)?;
 
     let mut findings = vec![checks::settings(arguments.config.file(), targets.len())];

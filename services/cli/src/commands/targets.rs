@@ -1,5 +1,7 @@
 //! `portwatch targets`: what is watched, and how it stands.
 
+mod set;
+
 use std::io;
 use std::process::ExitCode;
 
@@ -17,12 +19,20 @@ use crate::state::StateArguments;
 /// ports are open, and what is wrong: ports that are open and should not be (unexpected) or should be
 /// and are not (missing), and scans that do not come (overdue).
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     #[command(flatten)]
     state: StateArguments,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Set(set::Arguments),
 }
 
 /// One target.
@@ -46,6 +56,9 @@ struct Line<'a> {
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
+    if let Some(Command::Set(arguments)) = arguments.command {
+        return set::run(arguments).await;
+    }
     let states = arguments.state.open().await?.target_states().await?;
     let now = Timestamp::now();
     let mut out = io::BufWriter::new(io::stdout().lock());

@@ -1,0 +1,119 @@
+//! What an answer of Roxy-WI means. Its content type says nothing (JSON comes as `text/html` as well), and its status
+//! not everything: some failures are 200 with `"status":"failed"`.
+
+use serde_json::Value;
+
+/// What every call is answered with where there is no subscription, or the Home plan.
+const NO_SUBSCRIPTION: &str = "Your subscription is not active or you are on a Home plan.";
+
+/// How a 404 begins that is about the server, and not about its switches.
+const NO_SERVER: &str = "Cannot find server";
+
+/// How much of what Roxy-WI says stands in an error, in characters.
+const MOST_SHOWN: usize = 200;
+
+/// An answer, as it came.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// Why a call brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// No answer.
+    #[error("{0}")]
+    Unreachable(String),
+    /// More than anybody would send who means well.
+    #[error("the answer is longer than {0} MiB")]
+    TooLong(usize),
+    /// The API is closed.
+    #[error(
+        "Roxy-WI says: {NO_SUBSCRIPTION} Its API is closed then: import the servers from a file, as ops/roxy-wi.md shows"
+    )]
+    Subscription,
+    /// Neither way of logging in led to a token.
+    #[error("the login is refused ({0}): check the user and its password (scheduler.roxy_wi)")]
+    Login(String),
+    /// The token counts no longer.
+    #[error("401, also after a new login: {0}")]
+    Unauthorized(String),
+    /// The role is too low.
+    #[error("403: {0}: the user needs the role admin (2) in its group")]
+    Forbidden(String),
+    /// There is no such thing; Roxy-WI itself says so.
+    #[error("404: {0}")]
+    NotFound(String),
+    /// The server is not there, or not in the user's group.
+    #[error("404: {0}: it was deleted or moved meanwhile, or the user's active group was changed")]
+    NoServer(String),
+    /// Somewhere else.
+    #[error("{0}: redirects are not followed, set scheduler.roxy_wi.url to the final address")]
+    Redirected(u16),
+    /// Another status.
+    #[error("{0}: {1}")]
+    Status(u16, String),
+    /// 200, and yet a failure.
+    #[error("Roxy-WI says that it failed: {0}")]
+    Failed(String),
+    /// Something else answers there.
+    #[error("{0}: the answer is no JSON: is scheduler.roxy_wi.url the address of Roxy-WI?")]
+    NotJson(u16),
+    /// JSON of another kind.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl Answer {
+    /// The JSON that was asked for, or why it did not come. Refusals may repeat what was sent: `secret` never stands
+    /// in them.
+    pub fn judge(&self, secret: &str) -> Result<Value, Problem> {
+        let json = serde_json::from_slice::<Value>(&self.body).ok();
+        let said = self.said(json.as_ref(), secret);
+        if said.contains(NO_SUBSCRIPTION) {
+            return Err(Problem::Subscription);
+        }
+        match (self.status, json) {
+            (200..=299, None) => Err(Problem::NotJson(self.status)),
+            (200..=299, Some(json)) if json["status"] == "failed" => Err(Problem::Failed(said)),
+            (200..=299, Some(json)) => Ok(json),
+            (300..=399, _) => Err(Problem::Redirected(self.status)),
+            (401, _) => Err(Problem::Unauthorized(said)),
+            (403, _) => Err(Problem::Forbidden(said)),
+            (404, Some(json)) if json["status"] == "failed" => {
+                Err(if said.starts_with(NO_SERVER) {
+                    Problem::NoServer(said)
+                } else {
+                    Problem::NotFound(said)
+                })
+            }
+            // A 404 that is not Roxy-WI's says that nobody answers there, not that something is missing.
+            (404, _) => Err(Problem::NotJson(404)),
+            (status, _) => Err(Problem::Status(status, said)),
+        }
+    }
+
+    /// What Roxy-WI says in `error`, a text or a list of texts; else the body's beginning.
+    fn said(&self, json: Option<&Value>, secret: &str) -> String {
+        let text = match json.map(|json| &json["error"]) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Array(texts)) => {
+                let texts: Vec<_> = texts.iter().filter_map(Value::as_str).collect();
+                texts.join(", ")
+            }
+            _ => String::from_utf8_lossy(&self.body).into_owned(),
+        };
+        shown(&text.replace(secret, "…"))
+    }
+}
+
+/// A text from outside in one line, cut to [`MOST_SHOWN`].
+pub(super) fn shown(text: &str) -> String {
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    text.trim()
+        .chars()
+        .take(MOST_SHOWN)
+        .map(printable)
+        .collect()
+}
