@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::job::due;
-use portwatch_store::history::GroupRetention;
 use portwatch_store::outbox::Topic;
 use portwatch_store::{PruneBefore, Store, StoreError};
 use tokio::sync::Notify;
@@ -127,14 +126,7 @@ async fn prune(
 ) -> Result<(), StoreError> {
     let retention = match roxy_wi {
         None => settings.retention(),
-        Some(roxy_wi) => {
-            let others = match roxy_wi.retention() {
-                Some(known) => known,
-                // Not read since this process began: what was known before counts on, or history would go too early.
-                None => store.group_retention().await?,
-            };
-            retention_with(settings.retention(), others)
-        }
+        Some(roxy_wi) => roxy_wi.retention(store).await?,
     };
     store.sync_groups(&retention).await?;
     let now = Timestamp::now();
@@ -147,30 +139,4 @@ async fn prune(
     let pruned = store.prune(older_than).await?;
     tracing::debug!(?pruned, "old rows deleted");
     Ok(())
-}
-
-/// What the settings say, and for other groups what others say.
-fn retention_with(own: Vec<GroupRetention>, others: Vec<GroupRetention>) -> Vec<GroupRetention> {
-    let is_new = |other: &GroupRetention| own.iter().all(|known| known.group != other.group);
-    let others: Vec<_> = others.into_iter().filter(is_new).collect();
-    own.into_iter().chain(others).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_settings_word_goes_before_others() {
-        let keep = |group: &str, days: i64| GroupRetention {
-            group: group.to_owned(),
-            keep_history: SignedDuration::from_hours(24 * days),
-        };
-        let own = vec![keep("office", 30), keep("lab", 7)];
-        let others = vec![keep("lab", 14), keep("east", 14)];
-        assert_eq!(
-            retention_with(own, others),
-            [keep("office", 30), keep("lab", 7), keep("east", 14)]
-        );
-    }
 }

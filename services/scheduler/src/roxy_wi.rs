@@ -10,6 +10,7 @@ mod compare;
 mod contract;
 mod plan;
 mod read;
+mod retention;
 mod settings;
 mod standing;
 mod switch;
@@ -69,6 +70,8 @@ pub struct RoxyWi {
     rules: Rules,
     every: Duration,
     write_back: bool,
+    /// What the settings say of groups' histories.
+    keep_history: Vec<GroupRetention>,
     /// As it was written, for people.
     url: String,
     standing: Mutex<Standing>,
@@ -103,6 +106,7 @@ impl RoxyWi {
             },
             every: access.every,
             write_back: own.write_back,
+            keep_history: settings.retention(),
             url: own.url.clone(),
             standing: Mutex::default(),
         }))
@@ -126,19 +130,14 @@ impl RoxyWi {
 
     async fn synced(&self, store: &Store) -> Result<(Planned, Look), SyncError> {
         let (planned, look) = self.planned(store).await?;
+        self.keep(store, planned.retention.clone()).await?;
         save(store, &planned).await?;
-        self.standing().retention = Some(planned.retention.clone());
         Ok((planned, look))
     }
 
     /// How the sync stands, in words, for those who ask for the health of the process.
     pub fn note(&self) -> String {
         self.standing().to_string()
-    }
-
-    /// How long the histories of its groups are kept; `None` until it could be read.
-    pub(crate) fn retention(&self) -> Option<Vec<GroupRetention>> {
-        self.standing().retention.clone()
     }
 
     async fn planned(&self, store: &Store) -> Result<(Planned, Look), SyncError> {

@@ -15,7 +15,7 @@ use crate::state::StateArguments;
 
 /// Watch what Roxy-WI lists
 ///
-/// The scheduler reads Roxy-WI's servers every minute if scheduler.roxy_wi is set.
+/// With `scheduler.roxy_wi` in the settings the scheduler reads its servers every minute.
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]

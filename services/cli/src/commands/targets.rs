@@ -37,11 +37,16 @@ enum Command {
 
 /// One target.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "switches as they are")]
 struct Line<'a> {
+    id: String,
     target: &'a str,
     group: &'a str,
     zone: &'a str,
+    addresses: Vec<String>,
     enabled: bool,
+    notify: bool,
+    history: bool,
     schedule: String,
     last_scanned: Option<Timestamp>,
     next_due: Timestamp,
@@ -97,10 +102,14 @@ pub fn is_overdue(state: &TargetState, now: Timestamp) -> bool {
 fn object(state: &TargetState, now: Timestamp) -> Line<'_> {
     let target = &state.target;
     Line {
+        id: target.id.to_string(),
         target: &target.name,
         group: &target.group,
         zone: target.zone.as_str(),
+        addresses: target.addresses.iter().map(ToString::to_string).collect(),
         enabled: target.switches.enabled,
+        notify: target.switches.notify,
+        history: target.switches.history,
         schedule: target.schedule.to_string(),
         last_scanned: state.scanned_at,
         next_due: state.next_due_at,
@@ -142,6 +151,9 @@ fn findings(state: &TargetState, now: Timestamp) -> String {
     let mut words = Vec::new();
     if !state.target.switches.enabled {
         words.push("switched off".to_owned());
+    }
+    if state.target.switches.enabled && !state.target.switches.notify {
+        words.push("not told".to_owned());
     }
     if is_overdue(state, now) {
         let since = state.overdue_since.unwrap_or(state.next_due_at);

@@ -114,7 +114,11 @@ fn list(json: &Value) -> Result<&Vec<Value>, String> {
 }
 
 fn field<'a>(row: &'a Value, key: &str) -> Result<&'a Value, String> {
-    row.get(key).ok_or_else(|| format!("{key} is missing"))
+    let Some(object) = row.as_object() else {
+        let came = shown(&row.to_string());
+        return Err(format!("an object was asked for, and this came: {came}"));
+    };
+    object.get(key).ok_or_else(|| format!("{key} is missing"))
 }
 
 fn text<'a>(row: &'a Value, key: &str) -> Result<&'a str, String> {
