@@ -14,8 +14,10 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 mod answers;
+mod site;
 
 pub use answers::NO_SUBSCRIPTION;
+pub use site::{Site, switches};
 
 /// A server that Roxy-WI manages.
 #[derive(Clone, Debug)]

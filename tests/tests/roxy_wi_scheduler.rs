@@ -51,92 +51,126 @@ async fn asked(up: &Portwatch, path: &str) -> String {
     run(&[], &["healthcheck", "--url", &format!("{address}{path}")]).await
 }
 
-fn write(folder: &TempDir, text: &str) -> String {
-    let path = folder.path().join("portwatch.toml");
-    std::fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
+/// Settings, a data directory and a Roxy-WI with one server.
+struct Site {
+    folder: TempDir,
+    roxy_wi: RoxyWi,
 }
 
-fn up(config: &str, data: &str) -> Portwatch {
-    let arguments = [
-        "up",
-        "--config",
-        config,
-        "--data-dir",
-        data,
-        "--listen",
-        "127.0.0.1:0",
-    ];
-    Portwatch::start(
-        &arguments,
-        &[("PORTWATCH__RUNTIME__LOG", "info".to_owned())],
-    )
+impl Site {
+    async fn new(server: Server) -> Self {
+        let (folder, roxy_wi) = (TempDir::new().unwrap(), RoxyWi::start().await);
+        roxy_wi.world().servers = vec![server];
+        Self { folder, roxy_wi }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(self.path("portwatch.toml"), text).unwrap();
+    }
+
+    /// `portwatch up` with the settings that were written.
+    async fn up(&self) -> Portwatch {
+        let (config, data) = (self.path("portwatch.toml"), self.path("data"));
+        let mut arguments = vec!["up", "--config", &config, "--data-dir", &data];
+        arguments.extend(["--listen", "127.0.0.1:0"]);
+        let up = Portwatch::start(
+            &arguments,
+            &[("PORTWATCH__RUNTIME__LOG", "info".to_owned())],
+        );
+        up.line("health and metrics: ").await;
+        up
+    }
+
+    /// As many more syncs as this have begun with both users.
+    async fn syncs(&self, number: usize) {
+        let count = || self.roxy_wi.world().count("GET /api/servers");
+        let wanted = count() + 2 * number;
+        until("more syncs", || async { (count() >= wanted).then_some(()) }).await;
+    }
+}
+
+fn is_off(key: &str) -> impl Fn(&Value) -> bool {
+    move |target| target[key] == false
 }
 
 #[tokio::test]
 async fn its_switches_drive_what_is_scanned_and_told() {
-    let (folder, roxy_wi, mut receiver) = (
-        TempDir::new().unwrap(),
-        RoxyWi::start().await,
-        Receiver::start().await,
+    let (site, port) = (
+        Site::new(Server::new(1, "'lb 1'", "127.0.0.1")).await,
+        free_port(),
     );
-    roxy_wi.world().servers = vec![Server::new(1, "'lb 1'", "127.0.0.1")];
-    let port = free_port();
-    let (section, url) = (roxy_wi.settings("every = '1s'"), receiver.url());
-    let text = format!(
+    let mut receiver = Receiver::start().await;
+    let (section, url) = (site.roxy_wi.settings("every = '1s'"), receiver.url());
+    site.write(&format!(
         "{section}\n[[scheduler.groups]]\nname = 'lab-east'\nports = '{port}'\ninterval = '1s'\nconfirm_close = 1\n\
          [notifier]\nallow = '127.0.0.0/8'\n[notifier.webhook]\nurl = '{url}'\nsecret = '{SECRET}'\n"
-    );
-    let (config, data) = (write(&folder, &text), folder.path().join("data"));
-    let data = data.to_str().unwrap();
-    let state = ["--data-dir", data];
-    let up = up(&config, data);
+    ));
+    let data = site.path("data");
+    let state = ["--data-dir", data.as_str()];
+    let set = |switches| site.roxy_wi.world().server(1).switches = Some(switches);
+    let kept = async |kind| {
+        objects(&state, &["history", "lb 1", "--kind", kind])
+            .await
+            .len()
+    };
+    let up = site.up().await;
     up.line(": baseline:").await;
-
     let listener = Listener::start(port).await;
     let opened = receiver.expect("port.opened", port).await;
     assert_eq!(opened["target"], "lb 1", "{opened:#}");
 
     // Nobody is told, and history goes on.
-    roxy_wi.world().server(1).switches = Some([true, false, true]);
-    target(&state, "lb 1", |target| target["notify"] == false).await;
+    set([true, false, true]);
+    target(&state, "lb 1", is_off("notify")).await;
     listener.stop().await;
-    until("the closing in the history", || async {
-        let closed = ["history", "lb 1", "--kind", "port.closed"];
-        (objects(&state, &closed).await.len() == 1).then_some(())
-    })
-    .await;
+    let closed = async || (kept("port.closed").await == 1).then_some(());
+    until("the closing in the history", closed).await;
 
-    // Told again, and history does not.
-    roxy_wi.world().server(1).switches = Some([true, true, false]);
-    target(&state, "lb 1", |target| target["history"] == false).await;
+    // Told again, and history does not go on.
+    set([true, true, false]);
+    target(&state, "lb 1", is_off("history")).await;
     let listener = Listener::start(port).await;
     receiver.expect("port.opened", port).await;
-    assert_eq!(
-        objects(&state, &["history", "lb 1", "--kind", "port.opened"])
-            .await
-            .len(),
-        1
-    );
+    assert_eq!(kept("port.opened").await, 1);
 
-    // Not scanned at all: the number of its runs stands still.
-    roxy_wi.world().server(1).switches = Some([false, true, true]);
-    let off = target(&state, "lb 1", |target| target["enabled"] == false).await;
+    // Not scanned at all, once the scan that was out is done.
+    set([false, true, true]);
+    let off = target(&state, "lb 1", is_off("enabled")).await;
+    until("the last scan to end", || async {
+        let scans = objects(&state, &["scans", "lb 1", "--limit", "1"]).await;
+        scans[0]["finished_at"].is_string().then_some(())
+    })
+    .await;
     listener.stop().await;
     assert!(receiver.rest(Duration::from_secs(3)).await.is_empty());
-    let still = target(&state, "lb 1", |_| true).await;
-    assert_eq!(still["run"], off["run"]);
-    roxy_wi.world().server(1).switches = Some([true; 3]);
+    assert_eq!(target(&state, "lb 1", |_| true).await["run"], off["run"]);
+    set([true; 3]);
     receiver.expect("port.closed", port).await;
     up.stop().await;
+}
 
-    // Without the section nothing of it is watched.
-    let plain = text.replace(
-        &section,
-        "[[scheduler.targets]]\nname = 'own'\naddresses = '127.0.0.1'\nports = '9'\n",
-    );
-    let up = self::up(&write(&folder, &plain), data);
-    up.line(": baseline:").await;
+#[tokio::test]
+async fn without_the_section_its_targets_are_watched_no_longer() {
+    let off = Server {
+        switches: None,
+        ..Server::new(1, "lb-1", "127.0.0.1")
+    };
+    let site = Site::new(off).await;
+    let data = site.path("data");
+    let state = ["--data-dir", data.as_str()];
+    let own = "[[scheduler.targets]]\nname = 'own'\naddresses = '127.0.0.1'\nports = '9'\n";
+    site.write(&format!("{}\n{own}", site.roxy_wi.settings("")));
+    let up = site.up().await;
+    target(&state, "lb-1", |_| true).await;
+    up.stop().await;
+    assert_eq!(objects(&state, &["targets"]).await.len(), 2);
+
+    site.write(own);
+    let up = site.up().await;
     until("only its own target", || async {
         let targets = objects(&state, &["targets"]).await;
         (targets.len() == 1 && targets[0]["target"] == "own").then_some(())
@@ -146,48 +180,59 @@ async fn its_switches_drive_what_is_scanned_and_told() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_once_and_a_new_login_is_made_once() {
-    let (folder, roxy_wi) = (TempDir::new().unwrap(), RoxyWi::start().await);
-    roxy_wi.world().servers = vec![Server {
-        switches: None,
-        ..Server::new(1, "lb-1", "127.0.0.1")
-    }];
-    let (config, data) = (
-        write(&folder, &roxy_wi.settings("every = '1s'")),
-        folder.path().join("data"),
-    );
-    let data = data.to_str().unwrap();
-    let up = up(&config, data);
-    up.line("health and metrics: ").await;
-    target(&["--data-dir", data], "lb-1", |_| true).await;
-    let rounds = async |number: usize| {
-        let wanted = roxy_wi.world().count("GET /api/servers") + 2 * number;
-        until("more rounds", || async {
-            (roxy_wi.world().count("GET /api/servers") >= wanted).then_some(())
-        })
-        .await;
-    };
-    rounds(2).await;
-    assert_eq!(
-        roxy_wi.world().count("POST /api/login"),
-        2,
-        "one token for each user, as long as it counts"
-    );
-    roxy_wi.world().expire_tokens();
-    rounds(2).await;
-    assert_eq!(
-        roxy_wi.world().count("POST /api/login"),
-        4,
-        "one more for each"
-    );
+async fn a_login_is_made_again_when_its_token_counts_no_longer() {
+    let site = Site::new(Server::new(1, "lb-1", "127.0.0.1")).await;
+    site.write(&site.roxy_wi.settings("every = '1s'"));
+    let up = site.up().await;
+    let logins = || site.roxy_wi.world().count("POST /api/login");
+    site.syncs(3).await;
+    assert_eq!(logins(), 2, "one for each user");
+    site.roxy_wi.world().expire_tokens();
+    site.syncs(3).await;
+    assert_eq!(logins(), 4, "one more for each");
     let ready = asked(&up, "/readyz").await;
     assert!(
-        ready.contains("\"roxy-wi\":\"1 targets, read at "),
+        ready.contains("\"roxy-wi\":\"1 target, read at "),
         "{ready}"
     );
 
+    // Whoever the answer is 401 to for ever is asked to log in once at each sync, and no more often.
+    let (path, before) = ("/api/servers".to_owned(), logins());
+    let refused = (
+        401,
+        "application/json",
+        "{\"error\":\"no\",\"status\":\"failed\"}".to_owned(),
+    );
+    let asked = site.roxy_wi.world().count("GET /api/servers");
+    site.roxy_wi.world().broken.insert(path, refused);
+    up.line("401, also after a new login").await;
+    site.syncs(2).await;
+    let (logins, asks) = {
+        let world = site.roxy_wi.world();
+        (
+            world.count("POST /api/login"),
+            world.count("GET /api/servers"),
+        )
+    };
+    assert!(logins - before <= asks - asked);
+    up.stop().await;
+}
+
+#[tokio::test]
+async fn a_failure_is_told_once_and_changes_nothing() {
+    let off = Server {
+        switches: Some([false, true, true]),
+        ..Server::new(1, "lb-1", "127.0.0.1")
+    };
+    let site = Site::new(off).await;
+    site.write(&site.roxy_wi.settings("every = '1s'"));
+    let data = site.path("data");
+    let state = ["--data-dir", data.as_str()];
+    let up = site.up().await;
+    let before = target(&state, "lb-1", is_off("enabled")).await;
+
     let broken = (500, "text/html", "<html>down</html>".to_owned());
-    roxy_wi
+    site.roxy_wi
         .world()
         .broken
         .insert("/api/servers".to_owned(), broken);
@@ -196,14 +241,12 @@ async fn a_failure_is_told_once_and_a_new_login_is_made_once() {
         told.contains("GET /api/servers as") && told.contains("500"),
         "{told}"
     );
-    // The first user fails, so the second is not asked: each is a round.
-    rounds(2).await;
+    site.syncs(2).await;
+    let lines = up.lines_with("Roxy-WI");
     assert_eq!(
-        up.lines_with("Roxy-WI")
-            .iter()
-            .filter(|line| line.contains("ERROR"))
-            .count(),
-        1
+        lines.iter().filter(|line| line.contains("ERROR")).count(),
+        1,
+        "{lines:#?}"
     );
     let ready = asked(&up, "/readyz").await;
     assert!(
@@ -211,17 +254,15 @@ async fn a_failure_is_told_once_and_a_new_login_is_made_once() {
         "{ready}"
     );
     let metrics = asked(&up, "/metrics").await;
-    assert!(metrics.contains("portwatch_roxy_wi_failing 1"), "{metrics}");
-    assert!(
-        metrics.contains("portwatch_roxy_wi_sync_total{result=\"failed\"}"),
-        "{metrics}"
-    );
-    assert_eq!(
-        target(&["--data-dir", data], "lb-1", |_| true).await["enabled"],
-        false
-    );
+    for line in [
+        "portwatch_roxy_wi_failing 1",
+        "portwatch_roxy_wi_sync_total{result=\"failed\"}",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    assert_eq!(target(&state, "lb-1", |_| true).await, before);
 
-    roxy_wi.world().broken.clear();
+    site.roxy_wi.world().broken.clear();
     up.line("Roxy-WI can be read again").await;
     let (code, printed) = up.stop().await;
     assert_eq!(code, Some(0), "{printed}");
@@ -230,94 +271,121 @@ async fn a_failure_is_told_once_and_a_new_login_is_made_once() {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs RabbitMQ and PostgreSQL: run ./tests/run"]
-async fn two_schedulers_and_targets_of_two_sources() {
-    let (folder, roxy_wi, servers) = (
-        TempDir::new().unwrap(),
-        RoxyWi::start().await,
-        Servers::make(),
-    );
-    roxy_wi.world().servers = vec![
-        Server::new(1, "lb-1", "127.0.0.2"),
-        Server {
-            group: 1,
-            ..Server::new(2, "other", "127.0.0.3")
-        },
-    ];
-    roxy_wi
-        .world()
-        .settings
-        .insert("portscanner_keep_history_range".to_owned(), "30".to_owned());
-    let (broker, store, section) = (
-        servers.broker(),
-        servers.store(),
-        roxy_wi.settings("every = '1s'\nwrite_back = true"),
-    );
-    let text = format!(
-        "[runtime]\nlisten = '127.0.0.1:0'\n[broker]\nurl = '{broker}'\n[store]\nurl = '{store}'\n{section}\n\
-         [[scheduler.groups]]\nname = 'office'\nkeep_history = '48h'\n\
-         [[scheduler.targets]]\nname = 'own'\naddresses = ['127.0.0.4']\nports = '9'\n"
-    );
-    let config = write(&folder, &text);
-    let state = ["--config", config.as_str()];
-    run(&state, &["migrate"]).await;
-    let start = || [0, 1].map(|_| Portwatch::start(&["scheduler", "--config", &config], &[]));
-    let schedulers = start();
-    let names = async || {
-        let targets = objects(&state, &["targets"]).await;
-        let names = targets
-            .iter()
-            .map(|target| target["target"].as_str().unwrap().to_owned());
-        names.collect::<Vec<_>>()
-    };
-    let become_ = async |wanted: &[&str]| {
-        until(&format!("{wanted:?}"), || async {
-            (names().await == wanted).then_some(())
+/// Two schedulers over RabbitMQ and PostgreSQL, with a target of the settings besides.
+struct Stack {
+    site: Site,
+    servers: Servers,
+}
+
+impl Stack {
+    async fn new() -> Self {
+        let (site, servers) = (
+            Site::new(Server::new(1, "lb-1", "127.0.0.2")).await,
+            Servers::make(),
+        );
+        let section = site.roxy_wi.settings("every = '1s'\nwrite_back = true");
+        let (broker, store) = (servers.broker(), servers.store());
+        site.write(&format!(
+            "[runtime]\nlisten = '127.0.0.1:0'\n[broker]\nurl = '{broker}'\n[store]\nurl = '{store}'\n{section}\n\
+             [[scheduler.groups]]\nname = 'office'\nkeep_history = '48h'\n\
+             [[scheduler.targets]]\nname = 'own'\naddresses = ['127.0.0.4']\nports = '9'\n"
+        ));
+        let stack = Self { site, servers };
+        stack.run(&["migrate"]).await;
+        stack
+    }
+
+    async fn run(&self, arguments: &[&str]) {
+        run(&["--config", &self.site.path("portwatch.toml")], arguments).await;
+    }
+
+    fn schedulers(&self) -> [Portwatch; 2] {
+        let config = self.site.path("portwatch.toml");
+        [0, 1].map(|_| Portwatch::start(&["scheduler", "--config", &config], &[]))
+    }
+
+    /// Waits until these are the names of the targets that are listed.
+    async fn targets(&self, names: &str) {
+        let sql = "SELECT string_agg(name, ' ' ORDER BY name) FROM targets WHERE listed";
+        until(names, || async {
+            (self.servers.query(sql).trim() == names).then_some(())
         })
         .await;
-    };
-    become_(&["lb-1", "other", "own"]).await;
-    let keep = "SELECT name, keep_history_us / 86400000000 FROM groups ORDER BY name";
-    assert_eq!(
-        servers.query(keep).trim(),
-        "Default|30\nlab-east|30\noffice|2"
-    );
-    let ids = "SELECT name, id FROM targets ORDER BY name";
-    let before = servers.query(ids);
+    }
 
-    // Both sync while switches are set from outside, and neither takes back what the other did.
-    run(&state, &["targets", "set", "lb-1", "--notify", "off"]).await;
-    assert_eq!(
-        roxy_wi.world().server(1).switches,
-        Some([true, false, true])
-    );
-    roxy_wi.world().servers.remove(1);
-    become_(&["lb-1", "own"]).await;
+    fn kept_days(&self) -> String {
+        let sql = "SELECT string_agg(name || ' ' || keep_history_us / 86400000000, ', ' ORDER BY name) FROM groups";
+        self.servers.query(sql).trim().to_owned()
+    }
+}
+
+async fn stop(schedulers: [Portwatch; 2]) {
     for scheduler in schedulers {
         let (code, printed) = scheduler.stop().await;
         assert_eq!(code, Some(0), "{printed}");
     }
+}
 
-    // Schedulers that start while Roxy-WI is away leave its targets, and how long their history is kept.
-    let broken = (503, "text/html", String::new());
-    roxy_wi
-        .world()
-        .broken
-        .insert("/api/servers".to_owned(), broken);
-    let schedulers = start();
-    for scheduler in &schedulers {
-        scheduler.line("no sync with Roxy-WI").await;
-    }
-    assert_eq!(names().await, ["lb-1", "own"]);
-    assert_eq!(servers.query(keep).trim(), "lab-east|30\noffice|2");
+#[tokio::test]
+#[ignore = "needs RabbitMQ and PostgreSQL: run ./tests/run"]
+async fn two_schedulers_and_targets_of_two_sources() {
+    let stack = Stack::new().await;
+    let roxy_wi = &stack.site.roxy_wi;
+    let other = Server {
+        group: 1,
+        ..Server::new(2, "other", "127.0.0.3")
+    };
+    roxy_wi.world().servers.push(other);
+    let days = ("portscanner_keep_history_range".to_owned(), "30".to_owned());
+    roxy_wi.world().settings.extend([days]);
+    let schedulers = stack.schedulers();
+    stack.targets("lb-1 other own").await;
+    assert_eq!(stack.kept_days(), "Default 30, lab-east 30, office 2");
+    let ids = "SELECT name, id FROM targets ORDER BY name";
+    let before = stack.servers.query(ids);
+
+    stack
+        .run(&["targets", "set", "lb-1", "--notify", "off"])
+        .await;
     assert_eq!(
-        servers.query(ids),
+        roxy_wi.world().server(1).switches,
+        Some([true, false, true])
+    );
+    let notify = "SELECT notify FROM targets WHERE name = 'lb-1'";
+    until("the switch", || async {
+        (stack.servers.query(notify).trim() == "f").then_some(())
+    })
+    .await;
+    roxy_wi.world().servers.remove(1);
+    stack.targets("lb-1 own").await;
+    stop(schedulers).await;
+    assert_eq!(
+        stack.servers.query(ids),
         before,
         "what is gone stays in the database"
     );
-    target(&state, "lb-1", |target| target["notify"] == false).await;
-    for scheduler in schedulers {
-        scheduler.stop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs RabbitMQ and PostgreSQL: run ./tests/run"]
+async fn schedulers_that_start_while_it_is_away_leave_its_targets() {
+    let stack = Stack::new().await;
+    let schedulers = stack.schedulers();
+    stack.targets("lb-1 own").await;
+    stop(schedulers).await;
+    let away = (503, "text/html", String::new());
+    stack
+        .site
+        .roxy_wi
+        .world()
+        .broken
+        .insert("/api/servers".to_owned(), away);
+    let schedulers = stack.schedulers();
+    for scheduler in &schedulers {
+        scheduler.line("no sync with Roxy-WI").await;
     }
+    stack.targets("lb-1 own").await;
+    stop(schedulers).await;
+    // Nor is its history forgotten sooner than before.
+    assert_eq!(stack.kept_days(), "lab-east 14, office 2");
 }

@@ -117,3 +117,85 @@ pub(super) fn shown(text: &str) -> String {
         .map(printable)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn judged(status: u16, body: &str) -> Result<Value, Problem> {
+        let body = body.as_bytes().to_vec();
+        Answer { status, body }.judge("s3cret")
+    }
+
+    fn failed(status: u16, error: &str) -> Problem {
+        let body = json!({ "error": error, "status": "failed" });
+        match judged(status, &body.to_string()) {
+            Err(problem) => problem,
+            Ok(json) => panic!("{json}"),
+        }
+    }
+
+    #[test]
+    fn an_answer_is_judged_by_status_and_content() {
+        assert_eq!(judged(200, "[]\n"), Ok(json!([])));
+        assert_eq!(
+            judged(201, r#"{"status":"Ok"}"#),
+            Ok(json!({ "status": "Ok" }))
+        );
+        let text = |text: &str| text.to_owned();
+        for (status, said, problem) in [
+            (200, "locked", Problem::Failed(text("locked"))),
+            (400, "no", Problem::Status(400, text("no"))),
+            (401, "who?", Problem::Unauthorized(text("who?"))),
+            (
+                403,
+                "bad permission",
+                Problem::Forbidden(text("bad permission")),
+            ),
+            (
+                404,
+                "Cannot get Portscanner settings: Resource not found",
+                Problem::NotFound(text("Cannot get Portscanner settings: Resource not found")),
+            ),
+            (
+                404,
+                "Cannot find server: Resource not found in group",
+                Problem::NoServer(text("Cannot find server: Resource not found in group")),
+            ),
+            (
+                405,
+                "405 Method Not Allowed",
+                Problem::Status(405, text("405 Method Not Allowed")),
+            ),
+            (500, "oh", Problem::Status(500, text("oh"))),
+        ] {
+            assert_eq!(failed(status, said), problem);
+        }
+        for status in [200, 401] {
+            let said = format!("401 Unauthorized: {NO_SUBSCRIPTION}");
+            assert_eq!(failed(status, &said), Problem::Subscription);
+        }
+        assert_eq!(judged(200, "<!doctype html>"), Err(Problem::NotJson(200)));
+        assert_eq!(judged(404, "<html>nginx"), Err(Problem::NotJson(404)));
+        assert_eq!(judged(302, ""), Err(Problem::Redirected(302)));
+    }
+
+    #[test]
+    fn what_is_said_is_one_line_without_secrets() {
+        let listed = judged(
+            400,
+            r#"{"error":["password: s3cret is wrong","b"],"status":"failed"}"#,
+        );
+        assert_eq!(
+            listed,
+            Err(Problem::Status(400, "password: … is wrong, b".to_owned()))
+        );
+        let long = "é\u{1b}[2J\n".repeat(100);
+        let Err(Problem::Status(_, said)) = judged(500, &long) else {
+            panic!("not a status");
+        };
+        assert!(said.chars().count() == MOST_SHOWN && !said.contains(char::is_control));
+    }
+}

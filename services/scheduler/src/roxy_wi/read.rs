@@ -49,7 +49,7 @@ impl Account {
     /// What this user sees, read with one token: a second one could be of another group. If the token counts no longer,
     /// all is read once more with a new one.
     async fn seen(&self, client: &Client, user: usize) -> Result<Seen, CallError> {
-        let read = async |token: &Token| read(client, &self.user, token, user).await;
+        let read = |token: Token| async move { read(client, &self.user, &token, user).await };
         self.with_token(client, read).await
     }
 
@@ -59,7 +59,7 @@ impl Account {
         client: &Client,
         server: u64,
     ) -> Result<Option<Switches>, CallError> {
-        let read = async |token: &Token| switches(client, &self.user, token, server).await;
+        let read = |token: Token| async move { switches(client, &self.user, &token, server).await };
         self.with_token(client, read).await
     }
 
@@ -76,31 +76,31 @@ impl Account {
             "history": switches.history,
         });
         let path = path_of(server);
-        let set = async |token: &Token| {
-            client.post(&self.user, token, &path, &body).await?;
+        let (path, body) = (&path, &body);
+        let set = |token: Token| async move {
+            client.post(&self.user, &token, path, body).await?;
             Ok(())
         };
         self.with_token(client, set).await
     }
 
-    async fn with_token<T>(
+    async fn with_token<T, F: Future<Output = Result<T, CallError>>>(
         &self,
         client: &Client,
-        work: impl AsyncFn(&Token) -> Result<T, CallError>,
+        work: impl Fn(Token) -> F,
     ) -> Result<T, CallError> {
+        let is_dead = |ended: &Result<T, CallError>| matches!(ended, Err(error) if matches!(error.problem, Problem::Unauthorized(_)));
         let mut held = self.token.lock().await;
-        if let Some(token) = held.take() {
-            match work(&token).await {
-                Err(error) if matches!(error.problem, Problem::Unauthorized(_)) => {}
-                ended => {
-                    *held = Some(token);
-                    return ended;
-                }
+        if let Some(token) = held.as_ref() {
+            let ended = work(token.clone()).await;
+            if !is_dead(&ended) {
+                return ended;
             }
         }
+        *held = None;
         let token = client.login(&self.user).await?;
-        let ended = work(&token).await;
-        if !matches!(&ended, Err(error) if matches!(error.problem, Problem::Unauthorized(_))) {
+        let ended = work(token.clone()).await;
+        if !is_dead(&ended) {
             *held = Some(token);
         }
         ended
@@ -147,7 +147,7 @@ async fn read(
     let monitoring = monitoring.await?;
     let listed = get(client, user, token, "api/servers", contract::servers).await?;
     let servers = stream::iter(listed)
-        .map(async |listed| {
+        .map(|listed| async move {
             let switches = if listed.is_virtual {
                 None
             } else {

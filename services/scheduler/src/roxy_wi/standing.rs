@@ -77,7 +77,8 @@ impl fmt::Display for Standing {
             (Some((since, error)), _) => write!(f, "failing since {since:.0}: {error}"),
             (None, None) => f.write_str("not read yet"),
             (None, Some(at)) => {
-                write!(f, "{} targets, read at {at:.0}", self.targets)?;
+                let plural = if self.targets == 1 { "" } else { "s" };
+                write!(f, "{} target{plural}, read at {at:.0}", self.targets)?;
                 for server in &self.refused {
                     write!(f, "; {server}")?;
                 }
