@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 mod answers;
 mod site;
@@ -84,6 +85,8 @@ pub struct World {
     pub requests: Vec<String>,
     /// Bodies that were posted to switches.
     pub posted: Vec<Value>,
+    /// The next answer at this path is made, and waits.
+    pub held: Option<(String, Arc<Notify>)>,
     tokens: BTreeMap<String, (String, u64)>,
     made: u64,
 }
@@ -166,6 +169,7 @@ impl RoxyWi {
             broken: BTreeMap::new(),
             requests: Vec::new(),
             posted: Vec::new(),
+            held: None,
             tokens: BTreeMap::new(),
             made: 0,
         };
@@ -205,8 +209,27 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let mut world = world.lock().unwrap();
-    let path = uri.path();
+    let (response, held) = {
+        let mut world = world.lock().unwrap();
+        let held = world.held.take_if(|(path, _)| path == uri.path());
+        (
+            answered(&mut world, &method, uri.path(), &headers, &body),
+            held,
+        )
+    };
+    if let Some((_, release)) = held {
+        release.notified().await;
+    }
+    response
+}
+
+fn answered(
+    world: &mut World,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Response {
     world.requests.push(format!("{method} {path}"));
     if let Some((status, kind, body)) = world.broken.get(path) {
         let status = StatusCode::from_u16(*status).unwrap();
@@ -215,25 +238,23 @@ async fn answer(
     if path.starts_with("/api/") && !world.has_subscription {
         return answers::failed(401, &format!("401 Unauthorized: {NO_SUBSCRIPTION}"));
     }
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    match (&method, path) {
-        (&Method::POST, "/api/login") => return api_login(&mut world, &body),
-        (&Method::POST, "/login") => return panel_login(&mut world, &body),
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    match (method, path) {
+        (&Method::POST, "/api/login") => return api_login(world, &body),
+        (&Method::POST, "/login") => return panel_login(world, &body),
         _ => {}
     }
-    let Some(caller) = world.caller(&headers).cloned() else {
+    let Some(caller) = world.caller(headers).cloned() else {
         return answers::unauthorized();
     };
-    match (&method, path) {
-        (&Method::GET, "/api/servers") if caller.role <= 2 => {
-            answers::servers(&world, caller.group)
-        }
-        (&Method::GET, "/api/groups") if caller.role <= 1 => answers::groups(&world),
+    match (method, path) {
+        (&Method::GET, "/api/servers") if caller.role <= 2 => answers::servers(world, caller.group),
+        (&Method::GET, "/api/groups") if caller.role <= 1 => answers::groups(world),
         (&Method::GET, "/api/settings/monitoring") if caller.role <= 2 => {
-            answers::monitoring(&world, caller.group)
+            answers::monitoring(world, caller.group)
         }
         (_, path) if caller.role <= 3 => match path.strip_prefix("/api/server/portscanner/") {
-            Some(id) => answers::portscanner(&mut world, caller.group, &method, id, &body),
+            Some(id) => answers::portscanner(world, caller.group, method, id, &body),
             None => answers::forbidden(),
         },
         _ => answers::forbidden(),

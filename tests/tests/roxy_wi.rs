@@ -3,8 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
+
 use portwatch_tests::roxy_wi::{Server, Site, switches};
+use portwatch_tests::until;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 /// Eight servers of all sorts.
 fn lab() -> Vec<Server> {
@@ -224,6 +228,34 @@ async fn a_switch_is_set_in_roxy_wi_and_comes_back() {
     site.roxy_wi.world().server(1).switches = Some([true; 3]);
     site.sync(&[]).await;
     assert_eq!(switches(&site.target("lb-1").await), [true; 3]);
+}
+
+#[tokio::test]
+async fn what_was_read_earlier_does_not_take_the_place_of_what_was_set() {
+    let site = Site::new("write_back = true").await;
+    site.roxy_wi.world().servers = vec![Server::new(1, "lb-1", "127.0.0.2")];
+    site.sync(&[]).await;
+    let (path, release) = (
+        "/api/server/portscanner/1".to_owned(),
+        Arc::new(Notify::new()),
+    );
+    site.roxy_wi.world().held = Some((path.clone(), Arc::clone(&release)));
+    let slow = site.sync(&[]);
+    let others = async {
+        // Its answer, with the switch on, is on the way.
+        until("the answer to be held", || async {
+            site.roxy_wi.world().held.is_none().then_some(())
+        })
+        .await;
+        let (code, _, err) = site
+            .run(&["targets", "set", "lb-1", "--notify", "off"])
+            .await;
+        assert_eq!(code, 0, "{err}");
+        release.notify_one();
+    };
+    let (changes, ()) = tokio::join!(slow, others);
+    assert!(changes.is_empty(), "{changes:#?}");
+    assert_eq!(switches(&site.target("lb-1").await), [true, false, true]);
 }
 
 #[tokio::test]

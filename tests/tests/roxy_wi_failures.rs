@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use portwatch_tests::Portwatch;
 use portwatch_tests::roxy_wi::{NO_SUBSCRIPTION, PASSWORD, Server, Site, switches};
 use serde_json::json;
 
@@ -157,7 +158,22 @@ async fn what_is_missing_or_odd_is_not_taken_for_a_switch_that_is_off() {
 async fn who_is_not_let_in_is_told_why() {
     let site = Site::new("").await;
     site.roxy_wi.world().servers = vec![Server::new(1, "lb-1", "127.0.0.2")];
+    let settings = site.path("portwatch.toml");
+    let doctor = async || {
+        let output = Portwatch::output(&["doctor", "--config", &settings], &[]).await;
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let healthy = doctor().await;
+    assert!(
+        healthy.contains("ok    Roxy-WI: lists 1 server\n"),
+        "{healthy}"
+    );
     site.roxy_wi.world().has_subscription = false;
+    let ill = doctor().await;
+    assert!(
+        ill.contains("FAIL  Roxy-WI: ") && ill.contains(NO_SUBSCRIPTION),
+        "{ill}"
+    );
     let (code, _, err) = site.run(&["roxy-wi", "sync"]).await;
     assert_eq!(code, 2);
     assert!(

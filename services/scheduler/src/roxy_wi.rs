@@ -33,8 +33,11 @@ use crate::settings::{Groups, Settings};
 use crate::targets::Source;
 use client::Client;
 use plan::{Planned, Rules};
-use read::Account;
+use read::{Account, Seen};
 use standing::Standing;
+
+/// How often is read at the most until nobody else saves meanwhile.
+const READINGS: u32 = 3;
 
 /// Why the targets are as they were.
 #[derive(Debug, thiserror::Error)]
@@ -140,11 +143,32 @@ impl RoxyWi {
         self.standing().to_string()
     }
 
-    async fn planned(&self, store: &Store) -> Result<(Planned, Look), SyncError> {
+    /// How many servers Roxy-WI lists; everything is read for it that a sync needs, and nothing changed.
+    ///
+    /// # Errors
+    /// If any of the readings fails.
+    pub async fn servers(&self) -> Result<usize, SyncError> {
+        Ok(self.seen().await?.servers.len())
+    }
+
+    async fn seen(&self) -> Result<Seen, SyncError> {
         let seen = read::all(&self.client, &self.accounts).await;
-        let seen = seen.map_err(|cause| self.failed(cause))?;
+        seen.map_err(|cause| self.failed(cause))
+    }
+
+    async fn planned(&self, store: &Store) -> Result<(Planned, Look), SyncError> {
         let installation = store.installation().await?;
-        let stored = store.targets_of(Source::RoxyWi.as_str()).await?;
+        let targets = || store.targets_of(Source::RoxyWi.as_str());
+        let mut before = targets().await?;
+        let (mut seen, mut stored) = (self.seen().await?, targets().await?);
+        for _ in 1..READINGS {
+            if stored == before {
+                break;
+            }
+            // Somebody else saved meanwhile, and may know what is newer than what was read here.
+            before = stored;
+            (seen, stored) = (self.seen().await?, targets().await?);
+        }
         let planned = plan::plan(&seen, &self.rules, &stored, installation);
         let look = Look {
             targets: planned.targets.len(),
