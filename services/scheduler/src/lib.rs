@@ -1,6 +1,6 @@
-//! Consumes the clock, the targets' settings, and the progress of jobs. Publishes jobs, and changes of targets and
-//! zones as a whole. Guarantees that each slot of a target becomes one run, that no target has two runs of its
-//! schedule out at once, and that what was decided is published even if this process dies in between.
+//! Consumes the clock, the targets' settings, Roxy-WI's servers, and the progress of jobs. Publishes jobs, and changes of
+//! targets and zones as a whole. Guarantees that each slot of a target becomes one run, that no target has two runs of
+//! its schedule out at once, and that what was decided is published even if this process dies in between.
 
 mod changes;
 mod claims;
