@@ -1,4 +1,4 @@
-//! Version 1 of the change: what one part of a snapshot changed of one host, or what became of a target or a zone.
+//! Version 1 of the change: what one part of a snapshot changed of one host, or what became of a target, a zone or a channel.
 
 mod transition;
 
@@ -20,13 +20,15 @@ use crate::service::ServiceWire;
 use crate::snapshot::NonZeroPort;
 use crate::text::{HostName, Ip, Text};
 
-/// With `ip` about a host, without it but with a target about that, else about a zone.
+/// With `ip` about a host, without it but with a target about that, else about a zone or a channel.
 #[derive(Serialize, Deserialize)]
 pub struct ChangesWire {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetWire>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<Text<Zone>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
     pub host: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<Text<Ip>>,
@@ -83,6 +85,8 @@ pub struct ChangeWire {
     detected_before: Option<ServiceWire>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scanned_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     at: Timestamp,
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
@@ -109,6 +113,7 @@ impl ChangeWire {
             detected: None,
             detected_before: None,
             scanned_at: None,
+            reason: None,
             at: change.at,
             text: None,
         };
@@ -184,8 +189,9 @@ impl ChangesWire {
 
     fn about(&mut self) -> Result<About, Misfit> {
         let host = std::mem::take(&mut self.host);
-        match (self.target.take(), self.ip.take(), self.zone.take()) {
-            (Some(target), Some(ip), None) => {
+        let (target, ip) = (self.target.take(), self.ip.take());
+        match (target, ip, self.zone.take(), self.channel.take()) {
+            (Some(target), Some(ip), None, None) => {
                 let ip = ip.0.0;
                 let name = if host == ip.to_string() {
                     None
@@ -199,8 +205,9 @@ impl ChangesWire {
                 let target = target.read();
                 Ok(About::Host { target, ip, name })
             }
-            (Some(target), None, None) => Ok(About::Target(target.read())),
-            (None, None, Some(zone)) => Ok(About::Zone(zone.0)),
+            (Some(target), None, None, None) => Ok(About::Target(target.read())),
+            (None, None, Some(zone), None) => Ok(About::Zone(zone.0)),
+            (None, None, None, Some(channel)) => Ok(About::Channel(channel)),
             _ => Err(Misfit::new("target", Problem::About)),
         }
     }
@@ -213,7 +220,11 @@ impl From<&Changes> for ChangesWire {
             target: of.target().map(TargetWire::new),
             zone: match &of.about {
                 About::Zone(zone) => Some(Text(zone.clone())),
-                About::Host { .. } | About::Target(_) => None,
+                _ => None,
+            },
+            channel: match &of.about {
+                About::Channel(channel) => Some(channel.clone()),
+                _ => None,
             },
             host: of.subject(),
             ip: of.ip().map(|ip| Text(Ip(ip))),
@@ -269,12 +280,13 @@ impl Message for Changes {
     const TYPE: &'static str = "io.portwatch.change.v1";
     const SCHEMA: &'static str = "urn:portwatch:schema:change:v1";
 
-    /// The target's id and the host's address; the target's id; or the zone.
+    /// The target's id and the host's address; the target's id; the zone; or the channel.
     fn subject(&self) -> String {
         match &self.about {
             About::Host { target, ip, .. } => format!("{}/{ip}", target.id),
             About::Target(target) => target.id.to_string(),
             About::Zone(zone) => zone.to_string(),
+            About::Channel(channel) => channel.clone(),
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct NotificationWire {
     target: Option<TargetWire>,
     #[serde(skip_serializing_if = "Option::is_none")]
     zone: Option<Text<Zone>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<String>,
     host: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<Text<Ip>>,
@@ -36,6 +38,7 @@ impl From<&Notification> for NotificationWire {
         let ChangesWire {
             target,
             zone,
+            channel,
             host,
             ip,
             job,
@@ -48,6 +51,7 @@ impl From<&Notification> for NotificationWire {
             summary: words::summary(&notification.changes),
             target,
             zone,
+            channel,
             host,
             ip,
             job,
@@ -67,6 +71,7 @@ impl TryFrom<NotificationWire> for Notification {
             summary: _,
             target,
             zone,
+            channel,
             host,
             ip,
             job,
@@ -76,6 +81,7 @@ impl TryFrom<NotificationWire> for Notification {
         let changes = ChangesWire {
             target,
             zone,
+            channel,
             host,
             ip,
             job,

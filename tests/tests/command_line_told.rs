@@ -14,7 +14,7 @@ async fn watched(folder: &TempDir, receiver: &Receiver) -> (Portwatch, u16, Vec<
     let mut text = String::new();
     writeln!(
         text,
-        "[runtime]\nlisten = '127.0.0.1:0'\n[notifier.webhook]\nurl = '{}'\nsecret = '{SECRET}'\n\
+        "[runtime]\nlisten = '127.0.0.1:0'\n[notifier]\nallow = '127.0.0.0/8'\n[notifier.webhook]\nurl = '{}'\nsecret = '{SECRET}'\n\
          [[notifier.routes]]\nname = 'high ports'\nmatch = {{ ports = '60000-65535', kinds = ['port.closed'] }}\n\
          [[notifier.maintenance]]\nname = 'always'\nmatch.ports = '1'\nwindows = ['Mon-Sun 00:00-24:00']",
         receiver.url()

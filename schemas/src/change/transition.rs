@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use portwatch_domain::change::{About, ChangeKind, Severity, Transition};
+use portwatch_domain::change::{About, ChangeKind, ChannelEvent, Severity, Transition};
 use portwatch_domain::ports::{Port, service_name};
+use portwatch_domain::snapshot::service::SafeText;
 use portwatch_domain::snapshot::{HostState, PortState, Service};
 
 use super::ChangeWire;
@@ -14,6 +15,7 @@ use crate::text::{HostName, Ip, Text};
 
 const OVERDUE: [&str; 2] = ["scanned", "overdue"];
 const ATTENDED: [&str; 2] = ["unattended", "attended"];
+const SWITCH: [&str; 2] = ["off", "on"];
 
 impl ChangeWire {
     pub(super) fn write(&mut self, transition: &Transition) {
@@ -31,6 +33,9 @@ impl ChangeWire {
             Transition::Address { before, after, .. } => (written(before), written(after)),
             Transition::Overdue { begins, .. } => turn(OVERDUE, *begins),
             Transition::Unattended { begins } => turn(ATTENDED, !begins),
+            Transition::Channel(ChannelEvent::Off { .. }) => turn(SWITCH, false),
+            Transition::Channel(ChannelEvent::On) => turn(SWITCH, true),
+            Transition::Channel(ChannelEvent::Test) => pair(&SWITCH[1]),
         };
         (self.before, self.after) = (before, after);
         match transition {
@@ -50,10 +55,14 @@ impl ChangeWire {
             }
             Transition::Address { name, .. } => self.name = Some(Text(HostName(name.clone()))),
             Transition::Overdue { scanned_at, .. } => self.scanned_at = *scanned_at,
+            Transition::Channel(ChannelEvent::Off { reason }) => {
+                self.reason = Some(reason.to_string());
+            }
             Transition::Host { .. }
             | Transition::PortFlapping { .. }
             | Transition::HostFlapping { .. }
-            | Transition::Unattended { .. } => {}
+            | Transition::Unattended { .. }
+            | Transition::Channel(ChannelEvent::On | ChannelEvent::Test) => {}
         }
     }
 
@@ -85,6 +94,11 @@ impl ChangeWire {
             ChangeKind::ZoneUnattended | ChangeKind::ZoneAttended => Ok(Transition::Unattended {
                 begins: kind == ChangeKind::ZoneUnattended,
             }),
+            ChangeKind::ChannelOff => Ok(Transition::Channel(ChannelEvent::Off {
+                reason: SafeText::new(&self.reason.ok_or_else(|| missing("reason"))?),
+            })),
+            ChangeKind::ChannelOn => Ok(Transition::Channel(ChannelEvent::On)),
+            ChangeKind::ChannelTest => Ok(Transition::Channel(ChannelEvent::Test)),
         }
     }
 
@@ -115,6 +129,7 @@ impl ChangeWire {
                 self.scanned_at.is_some(),
                 matches!(kind, K::TargetOverdue | K::TargetScanned),
             ),
+            ("reason", self.reason.is_some(), kind == K::ChannelOff),
         ] {
             if is_there && !belongs {
                 return Err(Misfit::new(name, Problem::Surplus(kind)));
@@ -224,10 +239,12 @@ pub(super) fn belongs(kind: ChangeKind, about: &About) -> Result<(), Misfit> {
         About::Host { .. } => "a host",
         About::Target(_) => "a target",
         About::Zone(_) => "a zone",
+        About::Channel(_) => "a channel",
     };
     let expected = match kind {
         K::TargetAddress | K::TargetOverdue | K::TargetScanned => "a target",
         K::ZoneUnattended | K::ZoneAttended => "a zone",
+        K::ChannelOff | K::ChannelOn | K::ChannelTest => "a channel",
         K::PortOpened
         | K::PortClosed
         | K::PortFiltered

@@ -1,8 +1,10 @@
 //! The subcommands, one file each.
 
 pub mod approve;
+pub mod channel;
 pub mod check;
 pub mod dead;
+pub mod deliveries;
 pub mod diff;
 pub mod doctor;
 pub mod healthcheck;

@@ -14,8 +14,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use commands::role::Role;
 use commands::{
-    approve, check, dead, diff, doctor, healthcheck, history, migrate, ports, problems, role,
-    route, roxy_wi, scan, scan_now, scans, silence, targets, up,
+    approve, channel, check, dead, deliveries, diff, doctor, healthcheck, history, migrate, ports,
+    problems, role, route, roxy_wi, scan, scan_now, scans, silence, targets, up,
 };
 
 /// Exit code of anything that went wrong.
@@ -58,6 +58,8 @@ enum Command {
     Silence(silence::Arguments),
     Route(route::Arguments),
     RoxyWi(roxy_wi::Arguments),
+    Channel(channel::Arguments),
+    Deliveries(deliveries::Arguments),
     /// Run the scheduler: decides when each target is due
     ///
     /// It makes the targets of the settings file the ones that are watched, and publishes a job for
@@ -112,6 +114,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Silence(arguments) => finish(silence::run(arguments)),
         Command::Route(arguments) => finish(route::run(arguments)),
         Command::RoxyWi(arguments) => finish(roxy_wi::run(arguments)),
+        Command::Channel(arguments) => finish(channel::run(arguments)),
+        Command::Deliveries(arguments) => finish(deliveries::run(arguments)),
         Command::Scheduler(arguments) => serve(Role::Scheduler, &arguments),
         Command::Scanner(arguments) => serve(Role::Scanner, &arguments),
         Command::Differ(arguments) => serve(Role::Differ, &arguments),

@@ -17,12 +17,14 @@ mod mattermost;
 mod ntfy;
 mod pagerduty;
 mod roxy_wi;
+mod secrets;
 mod slack;
 mod teams;
 mod telegram;
 mod template;
 pub mod terminal;
 mod text;
+pub mod trial;
 pub mod webhook;
 
 use std::future::Future;
@@ -42,6 +44,7 @@ pub use guard::Allowed;
 use http::{Plan, Reach};
 use kind::{KINDS, Speaks};
 pub use look::Look;
+use secrets::Secrets;
 use template::Template;
 use text::Room;
 
@@ -59,10 +62,12 @@ pub struct Message {
 }
 
 /// The receiver has taken it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
     /// The status of HTTP or SMTP, if there was one.
     pub status: Option<u16>,
+    /// The beginning of what it answered, without secrets.
+    pub answer: Option<String>,
 }
 
 /// The receiver has not taken it, or did not say so.
@@ -74,6 +79,8 @@ pub struct Failed {
     pub status: Option<u16>,
     /// What went wrong, without secrets.
     pub error: String,
+    /// The beginning of what it answered, without secrets.
+    pub answer: Option<String>,
 }
 
 impl Failed {
@@ -82,6 +89,7 @@ impl Failed {
             failure: Failure::Permanent,
             status: None,
             error,
+            answer: None,
         }
     }
 
@@ -101,12 +109,22 @@ impl Failed {
             failure: Failure::Temporary { retry_after: None },
             status: None,
             error,
+            answer: None,
         }
     }
 }
 
 /// What sending ends in.
 pub type Sending = Pin<Box<dyn Future<Output = Result<Sent, Failed>> + Send>>;
+
+/// How much of an answer is kept, in characters.
+const MOST_KEPT: usize = 500;
+
+/// The beginning of an answer, in one line; `None` if there is nothing in it.
+pub(crate) fn kept(answer: &str) -> Option<String> {
+    let answer = Room::plain(MOST_KEPT).line(answer.trim());
+    (!answer.is_empty()).then_some(answer)
+}
 
 /// How much is told together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,7 +280,13 @@ fn named(settings: &ChannelSettings, all: &Settings, reach: &Reach) -> Result<Ch
     let channel = match kind.speaks {
         Speaks::Http(plan) => {
             let plan = plan(settings)?;
-            http::channel(name, Plan { template, ..plan }, reach)
+            let secrets = Secrets::of(settings);
+            let plan = Plan {
+                secrets,
+                template,
+                ..plan
+            };
+            http::channel(name, plan, reach)
         }
         Speaks::Itself(channel) => channel(settings, template, reach),
     };

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::channels::{Failed, Message, Sent};
 use crate::settings::Settings;
-use crate::{Channel, Deps};
+use crate::{Channel, Deps, switch};
 use pace::Pace;
 
 /// How long a delivery stays leased: somewhat longer than the longest attempt. After a crash its
@@ -55,6 +55,7 @@ async fn deliver(
     // Each on a task of its own: an attempt must not stand still while this loop asks the store.
     let mut in_hand = JoinSet::new();
     let mut failing = false;
+    let mut judged = None;
     while !shutdown.is_cancelled() {
         wake.mark_unchanged();
         let room = pace.room(in_hand.len(), Instant::now());
@@ -83,8 +84,9 @@ async fn deliver(
         tokio::select! {
             Ok(()) = wake.changed() => {}
             Some(first) = in_hand.join_next() => {
-                let rest = record(deps, first.ok(), &mut in_hand, shutdown).await;
-                pace.rest(rest, Instant::now());
+                let heard = record(deps, first.ok(), &mut in_hand, shutdown).await;
+                pace.rest(heard.rest, Instant::now());
+                judge(deps, channel, &heard, &mut judged).await;
             }
             () = tokio::time::sleep(pause) => {}
             () = shutdown.cancelled() => {}
@@ -120,8 +122,17 @@ async fn claim(
     Ok((due, pause.clamp(Duration::from_millis(20), LONGEST_PAUSE)))
 }
 
-/// An attempt that has ended, and how long the receiver wants to be left alone.
-type Ended = (EndedAttempt, Duration);
+/// How often it is looked whether a receiver that fails is dead.
+const JUDGE_EVERY: Duration = Duration::from_mins(1);
+
+/// An attempt that has ended.
+struct Ended {
+    attempt: EndedAttempt,
+    /// How long the receiver wants to be left alone.
+    rest: Duration,
+    /// The receiver wants no more.
+    gone: bool,
+}
 
 async fn attempt(deps: Deps, due: DueDelivery) -> Ended {
     let started = Instant::now();
@@ -136,25 +147,49 @@ async fn attempt(deps: Deps, due: DueDelivery) -> Ended {
     let latency = started.elapsed();
     metrics::histogram!("portwatch_delivery_attempt_seconds", "channel" => due.channel.clone())
         .record(latency.as_secs_f64());
-    let rest = result.as_ref().err().map(Failed::rest).unwrap_or_default();
-    let ended = EndedAttempt {
+    let failed = result.as_ref().err();
+    let rest = failed.map(Failed::rest).unwrap_or_default();
+    let gone = failed.is_some_and(|failed| failed.failure == Failure::Gone);
+    let attempt = EndedAttempt {
         delivery: due.id,
         lease: due.lease,
         attempt: outcome(&due, result, latency),
     };
-    (ended, rest)
+    Ended {
+        attempt,
+        rest,
+        gone,
+    }
 }
 
-/// Records this attempt and all others that have ended by now, together. Says how long the receiver wants to be left
-/// alone.
+/// What the attempts that ended together say of the receiver.
+#[derive(Default)]
+struct Heard {
+    /// How long it wants to be left alone.
+    rest: Duration,
+    /// What went wrong last; `None` if nothing did.
+    error: Option<String>,
+    /// It wants no more.
+    gone: bool,
+}
+
+/// Records this attempt and all others that have ended by now, together.
 async fn record(
     deps: &Deps,
     first: Option<Ended>,
     in_hand: &mut JoinSet<Ended>,
     shutdown: &CancellationToken,
-) -> Duration {
+) -> Heard {
     let others = std::iter::from_fn(|| in_hand.try_join_next()).filter_map(Result::ok);
-    let (ended, rests): (Vec<_>, Vec<_>) = first.into_iter().chain(others).unzip();
+    let mut heard = Heard::default();
+    let mut ended = Vec::new();
+    for one in first.into_iter().chain(others) {
+        heard.rest = heard.rest.max(one.rest);
+        heard.gone |= one.gone;
+        let error = one.attempt.attempt.error.clone();
+        heard.error = error.or(heard.error);
+        ended.push(one.attempt);
+    }
     let recorded = retry_while_unavailable("recording deliveries", shutdown, || {
         deps.store.record_attempts(ended.clone())
     });
@@ -170,7 +205,20 @@ async fn record(
             tracing::error!(?deliveries, %error, "attempts are not on record and will be repeated under the same ids");
         }
     }
-    rests.into_iter().max().unwrap_or_default()
+    heard
+}
+
+/// Switches the channel off if its receiver is dead.
+async fn judge(deps: &Deps, channel: &Channel, heard: &Heard, judged: &mut Option<Instant>) {
+    let Some(error) = &heard.error else { return };
+    let is_due = judged.is_none_or(|judged| judged.elapsed() >= JUDGE_EVERY);
+    if !heard.gone && !is_due {
+        return;
+    }
+    *judged = Some(Instant::now());
+    if let Err(error) = switch::after_failure(deps, channel.name(), heard.gone, error).await {
+        tracing::error!(channel = channel.name(), %error, "whether the receiver is dead cannot be told; trying on");
+    }
 }
 
 async fn send(channel: &Channel, due: &DueDelivery) -> Result<Sent, Failed> {
@@ -194,7 +242,7 @@ fn outcome(due: &DueDelivery, result: Result<Sent, Failed>, latency: Duration) -
     let latency = SignedDuration::try_from(latency).unwrap_or(SignedDuration::MAX);
     let channel = due.channel.clone();
     let (word, attempt) = match result {
-        Ok(Sent { status }) => {
+        Ok(Sent { status, answer }) => {
             tracing::debug!(channel, delivery = %due.id, "delivered");
             (
                 "delivered",
@@ -203,6 +251,7 @@ fn outcome(due: &DueDelivery, result: Result<Sent, Failed>, latency: Duration) -
                     latency,
                     status,
                     error: None,
+                    answer,
                     next: NextStep::Delivered,
                 },
             )
@@ -211,6 +260,7 @@ fn outcome(due: &DueDelivery, result: Result<Sent, Failed>, latency: Duration) -
             failure,
             status,
             error,
+            answer,
         }) => {
             let attempts = due.attempts + 1;
             let next = match retry::after(attempts, &failure, at, spread()) {
@@ -219,7 +269,7 @@ fn outcome(due: &DueDelivery, result: Result<Sent, Failed>, latency: Duration) -
                     NextStep::RetryAt(next)
                 }
                 Next::GiveUp => {
-                    tracing::error!(channel, delivery = %due.id, attempts, error, permanent = matches!(failure, Failure::Permanent), "delivery given up");
+                    tracing::error!(channel, delivery = %due.id, attempts, error, permanent = !matches!(failure, Failure::Temporary { .. }), "delivery given up");
                     NextStep::GivenUp
                 }
             };
@@ -235,6 +285,7 @@ fn outcome(due: &DueDelivery, result: Result<Sent, Failed>, latency: Duration) -
                     latency,
                     status,
                     error: Some(error),
+                    answer,
                     next,
                 },
             )

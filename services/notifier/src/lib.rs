@@ -7,7 +7,9 @@
 
 pub mod channels;
 mod deliver;
+mod gauges;
 mod hold;
+pub mod log;
 pub mod problems;
 mod record;
 pub mod routing;
@@ -15,6 +17,7 @@ mod settings;
 pub mod silences;
 #[cfg(test)]
 mod skipped;
+pub mod switch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,11 +68,12 @@ pub async fn run(
         grace: GRACE,
     };
     let handler = |received: Received<Changes>| record::record(&deps, &wake, &shutdown, received);
-    let (ended, (), (), ()) = tokio::join!(
+    let (ended, (), (), (), ()) = tokio::join!(
         consumer.run(handler, shutdown.clone()),
         deliver::run(&deps, settings, &wake, &shutdown),
         hold::run(&deps, &wake, &shutdown),
         problems::run(&deps, settings.remind, &wake, &shutdown),
+        gauges::run(&deps, &shutdown),
     );
     ended
 }

@@ -73,7 +73,7 @@ pub async fn run(deps: Deps, settings: &Settings, shutdown: CancellationToken) {
         claims::run(store, settings, &wake, &shutdown),
         requests::run(store, settings, &wake, &shutdown),
         housekeeping::run(store, settings, deps.roxy_wi.as_deref(), &told, &shutdown),
-        roxy_wi::run(deps.roxy_wi.as_deref(), store, &shutdown),
+        Box::pin(roxy_wi::run(deps.roxy_wi.as_deref(), store, &shutdown)),
         noting,
     );
 }

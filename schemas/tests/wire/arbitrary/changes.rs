@@ -1,10 +1,13 @@
-//! Arbitrary changes of hosts, targets and zones, and what is told of them. The parts are boxed: a value of all of
+//! Arbitrary changes of hosts, targets, zones and channels, and what is told of them. The parts are boxed: a value of all of
 //! them in one does not fit a test thread's stack.
 
-use portwatch_domain::change::{About, Change, ChangeId, Changes, Severity, Transition};
+use portwatch_domain::change::{
+    About, Change, ChangeId, Changes, ChannelEvent, Severity, Transition,
+};
 use portwatch_domain::job::JobId;
 use portwatch_domain::notification::Notification;
 use portwatch_domain::notification::summary::Summary;
+use portwatch_domain::snapshot::service::SafeText;
 use portwatch_domain::snapshot::{HostState, PortState};
 use portwatch_domain::target::{TargetId, TargetRef, Zone};
 use proptest::collection::{btree_set, vec};
@@ -95,6 +98,13 @@ fn transition_of_zone() -> impl Strategy<Value = Transition> {
     any::<bool>().prop_map(|begins| Transition::Unattended { begins })
 }
 
+fn transition_of_channel() -> impl Strategy<Value = Transition> {
+    let off = "\\PC{0,40}".prop_map(|reason| ChannelEvent::Off {
+        reason: SafeText::new(&reason),
+    });
+    prop_oneof![off, Just(ChannelEvent::On), Just(ChannelEvent::Test)].prop_map(Transition::Channel)
+}
+
 fn change(transition: impl Strategy<Value = Transition> + 'static) -> BoxedStrategy<Change> {
     let severity = prop_oneof![
         Just(Severity::Info),
@@ -136,6 +146,10 @@ fn told() -> BoxedStrategy<(About, Vec<Change>)> {
         4 => (host, vec(change(transition_of_host()), 1..10)),
         2 => (target().prop_map(About::Target), vec(change(transition_of_target()), 1..4)),
         1 => (zone().prop_map(About::Zone), vec(change(transition_of_zone()), 1..3)),
+        1 => (
+            "\\PC{1,20}".prop_map(About::Channel),
+            vec(change(transition_of_channel()), 1..3),
+        ),
     ]
     .boxed()
 }

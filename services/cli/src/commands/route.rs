@@ -30,11 +30,14 @@ pub struct Arguments {
     /// What happens: port.opened, host.down, …
     kind: ChangeKind,
     /// The target's name
-    #[arg(long, value_name = "NAME", required_unless_present = "zone")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["zone", "channel"])]
     target: Option<String>,
     /// Instead of a target: the zone that zone.unattended is about
     #[arg(long, value_name = "NAME", conflicts_with = "target")]
     zone: Option<Zone>,
+    /// Instead of a target: the channel that channel.off is about
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["target", "zone"])]
+    channel: Option<String>,
     /// The host [default: the target as a whole, or for ports and hosts its first address]
     #[arg(long, value_name = "IP", requires = "target")]
     host: Option<IpAddr>,
@@ -129,6 +132,7 @@ impl Arguments {
             kind: self.kind,
             target,
             zone: self.zone.as_ref(),
+            channel: self.channel.as_deref(),
             host: self.host,
             host_name: self.host_name.as_deref(),
             port: self.port,
@@ -156,6 +160,7 @@ fn answer(quiet: Option<String>, about: &About, change: &Change, way: &Way<'_>) 
         About::Host { ip, name, .. } => name.clone().unwrap_or_else(|| ip.to_string()),
         About::Target(target) => target.name.clone(),
         About::Zone(zone) => format!("zone {zone}"),
+        About::Channel(channel) => format!("channel {channel}"),
     };
     let steps = way.steps.iter().map(|step| Step {
         route: step.rule.map(str::to_owned),

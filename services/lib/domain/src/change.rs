@@ -26,7 +26,7 @@ pub use runs::Runs;
 pub use severity::Severity;
 pub use state::{Findings, HostRecord, PortRecord, SoftHost, SoftPort};
 pub use told::told_together;
-pub use transition::Transition;
+pub use transition::{ChannelEvent, Transition};
 
 /// A change's id: the same however often the change is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,15 @@ impl ChangeId {
         Self(Uuid::new_v5(
             &installation,
             format!("change\nzone\n{zone}\n{number}").as_bytes(),
+        ))
+    }
+
+    /// The id of what became of a channel at `at`: `installation` is the database's id.
+    pub fn of_channel(installation: Uuid, channel: &str, kind: ChangeKind, at: Timestamp) -> Self {
+        let at = at.as_microsecond();
+        Self(Uuid::new_v5(
+            &installation,
+            format!("change\nchannel\n{channel}\n{kind}\n{at}").as_bytes(),
         ))
     }
 
@@ -101,6 +110,12 @@ pub enum ChangeKind {
     ZoneUnattended,
     /// Jobs of an unattended zone are done again.
     ZoneAttended,
+    /// A channel is switched off: what was for it goes to others.
+    ChannelOff,
+    /// A channel is switched on again.
+    ChannelOn,
+    /// Somebody tries a channel.
+    ChannelTest,
 }
 
 words!(
@@ -121,10 +136,13 @@ words!(
     TargetOverdue = "target.overdue",
     TargetScanned = "target.scanned",
     ZoneUnattended = "zone.unattended",
-    ZoneAttended = "zone.attended"
+    ZoneAttended = "zone.attended",
+    ChannelOff = "channel.off",
+    ChannelOn = "channel.on",
+    ChannelTest = "channel.test"
 );
 
-/// One transition of a port, a host, a target or a zone.
+/// One transition of a port, a host, a target, a zone or a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Its id.
@@ -171,28 +189,31 @@ pub enum About {
     Target(TargetRef),
     /// A zone.
     Zone(Zone),
+    /// One of the channels by which people are told.
+    Channel(String),
 }
 
 impl About {
-    /// The target, unless it is about a zone.
+    /// The target, unless it is about a zone or a channel.
     pub const fn target(&self) -> Option<&TargetRef> {
         match self {
             Self::Host { target, .. } | Self::Target(target) => Some(target),
-            Self::Zone(_) => None,
+            Self::Zone(_) | Self::Channel(_) => None,
         }
     }
 
-    /// The zone, or that of the target.
-    pub const fn zone(&self) -> &Zone {
+    /// The zone, or that of the target; a channel has none.
+    pub const fn zone(&self) -> Option<&Zone> {
         match self {
-            Self::Host { target, .. } | Self::Target(target) => &target.zone,
-            Self::Zone(zone) => zone,
+            Self::Host { target, .. } | Self::Target(target) => Some(&target.zone),
+            Self::Zone(zone) => Some(zone),
+            Self::Channel(_) => None,
         }
     }
 }
 
-/// Changes that are told together: those of one host that one part of a snapshot brought, or one of a target or
-/// a zone.
+/// Changes that are told together: those of one host that one part of a snapshot brought, or one of a target, a
+/// zone or a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
     /// What they are about.
@@ -221,7 +242,7 @@ impl Changes {
         }
     }
 
-    /// The target, unless they are about a zone.
+    /// The target, unless they are about a zone or a channel.
     pub const fn target(&self) -> Option<&TargetRef> {
         self.about.target()
     }
@@ -230,26 +251,28 @@ impl Changes {
     pub const fn ip(&self) -> Option<IpAddr> {
         match self.about {
             About::Host { ip, .. } => Some(ip),
-            About::Target(_) | About::Zone(_) => None,
+            About::Target(_) | About::Zone(_) | About::Channel(_) => None,
         }
     }
 
     /// What they are about, in a word: the host's name if it has one, else its address; the target's name; or
-    /// the zone's.
+    /// which zone or channel.
     pub fn subject(&self) -> String {
         match &self.about {
             About::Host { ip, name, .. } => name.clone().unwrap_or_else(|| ip.to_string()),
             About::Target(target) => target.name.clone(),
             About::Zone(zone) => format!("zone {zone}"),
+            About::Channel(channel) => format!("channel {channel}"),
         }
     }
 
-    /// What must stay in order: everything about the same host, target or zone.
+    /// What must stay in order: everything about the same host, target, zone or channel.
     pub fn order_key(&self) -> String {
         match &self.about {
             About::Host { target, ip, .. } => format!("{} {ip}", target.id),
             About::Target(target) => target.id.to_string(),
             About::Zone(zone) => format!("zone {zone}"),
+            About::Channel(channel) => format!("channel {channel}"),
         }
     }
 }

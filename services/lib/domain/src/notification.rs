@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod condition;
+pub mod dead;
 pub mod matcher;
 pub mod quiet;
 pub mod retry;

@@ -2,13 +2,15 @@
 //!
 //! One file per noun holds the trait and its types: [`targets`], [`jobs`], [`requests`], [`watch`], [`snapshots`],
 //! [`history`], [`policy`], [`notifications`], [`held`], [`silences`],
-//! [`problems`], and the [`outbox`] between the database and the broker. `postgres/` and
+//! [`problems`], [`deliveries`], [`channels`], and the [`outbox`] between the database and the broker. `postgres/` and
 //! `sqlite/` implement them, and both pass the one `conformance` suite.
 //!
 //! Every method is one transaction (only [`Database::prune`] takes several). Times come in as
 //! arguments, and are kept to the microsecond.
 
+pub mod channels;
 mod columns;
+pub mod deliveries;
 mod error;
 pub mod held;
 pub mod history;
@@ -55,6 +57,8 @@ pub trait Database:
     + held::HeldNotifications
     + silences::Silences
     + problems::Problems
+    + deliveries::Deliveries
+    + channels::Channels
 {
     /// Asks the database for a sign of life and checks that its schema is the one this program
     /// was built for; the error says what is wrong.

@@ -45,7 +45,7 @@ pub struct DueDelivery {
     pub channel: String,
     /// The encoded notification message.
     pub body: Vec<u8>,
-    /// Attempts made before this one.
+    /// Attempts made before this one, since it was last sent by hand if it was.
     pub attempts: u32,
     /// Proof of the lease: only its holder may record the attempt.
     pub lease: Uuid,
@@ -62,6 +62,8 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// What went wrong, without secrets; `None` if it was delivered.
     pub error: Option<String>,
+    /// The beginning of what the receiver answered, without secrets.
+    pub answer: Option<String>,
     /// What follows.
     pub next: NextStep,
 }
@@ -100,8 +102,8 @@ pub struct DeliveryCounts {
 /// Saves notifications and hands out their deliveries.
 #[async_trait]
 pub trait Notifications: Send + Sync {
-    /// Saves a notification with its deliveries, due at once. False, and nothing is saved, if the
-    /// id is known.
+    /// Saves a notification with its deliveries, due at once, but for those to channels that are off. False, and
+    /// nothing is saved, if the id is known.
     async fn save_notification(&self, notification: NewNotification) -> Result<bool, StoreError>;
 
     /// Leases up to `limit` deliveries to the given channels that are due at `now`, not leased, and
@@ -114,8 +116,9 @@ pub trait Notifications: Send + Sync {
         lease: SignedDuration,
     ) -> Result<Vec<DueDelivery>, StoreError>;
 
-    /// Records attempts in the delivery log and ends their leases, all in one transaction. For each, in the same
-    /// order: false, and nothing is recorded, if the lease is no longer the caller's.
+    /// Records attempts in the delivery log and ends their leases, all in one transaction, and notes how their
+    /// channels fare. What is to be tried again is given up if its channel is off. For each, in the same order: false,
+    /// and nothing is recorded, if the lease is no longer the caller's.
     async fn record_attempts(&self, ended: Vec<EndedAttempt>) -> Result<Vec<bool>, StoreError>;
 
     /// Records one attempt.

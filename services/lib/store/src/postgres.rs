@@ -46,7 +46,9 @@ macro_rules! transaction {
     }};
 }
 
+mod channels;
 mod connect;
+mod deliveries;
 mod held;
 mod history;
 mod jobs;

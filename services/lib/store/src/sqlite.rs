@@ -3,6 +3,8 @@
 //! One connection does all the work, one transaction after the other, off the asynchronous threads.
 //! A commit is on the disk when a method returns (WAL, `synchronous=FULL`).
 
+mod channels;
+mod deliveries;
 mod held;
 mod history;
 mod jobs;

@@ -100,6 +100,7 @@ fn labels(changes: &Changes) -> Map<String, Value> {
     match &changes.about {
         About::Host { ip, .. } => put("host", &ip.to_string()),
         About::Zone(zone) => put("zone", &zone.to_string()),
+        About::Channel(channel) => put("channel", channel),
         About::Target(_) => {}
     }
     labels

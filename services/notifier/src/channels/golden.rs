@@ -114,6 +114,8 @@ fn payloads_are_as_they_were() {
             "notification.v1.host-down",
             "notification.v1.host-up-again",
             "notification.v1.zone-unattended",
+            "notification.v1.channel-off",
+            "notification.v1.channel-test",
             "summary.v1.many-ports-opened",
         ] {
             let notification = example(name);

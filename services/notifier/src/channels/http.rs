@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::guard::{self, Allowed, Guard};
 use super::look::Look;
+use super::secrets::Secrets;
 use super::template::Template;
 use super::{Channel, Failed, Message, Sent, address};
 use crate::settings::Settings;
@@ -60,8 +61,8 @@ pub(crate) struct Plan {
     pub posts: Posts,
     /// What an answer means.
     pub judge: fn(&Answer) -> Result<(), Failed>,
-    /// What never stands in an error.
-    pub secrets: Vec<String>,
+    /// What never stands in an error, nor in what is kept of an answer.
+    pub secrets: Secrets,
     /// How messages read.
     pub template: Template,
 }
@@ -88,7 +89,7 @@ impl Plan {
             headers: HeaderMap::new(),
             posts: Box::new(posts),
             judge,
-            secrets: Vec::new(),
+            secrets: Secrets::default(),
             template: Template::default(),
         }
     }
@@ -101,7 +102,6 @@ impl Plan {
                 value.map_err(|_| "token: it has characters that no token has".to_owned())?;
             value.set_sensitive(true);
             self.headers.insert(AUTHORIZATION, value);
-            self.secrets.push(token.to_owned());
         }
         Ok(self)
     }
@@ -185,7 +185,6 @@ impl Sender {
         let sent = tokio::time::timeout(TOTAL_TIMEOUT, self.all(posts, message.at)).await;
         let late = || Failed::temporary(format!("not done within {TOTAL_TIMEOUT:?}"));
         sent.unwrap_or_else(|_| Err(late()))
-            .map_err(|failed| self.redacted(failed))
     }
 
     /// Makes all requests; the first that fails ends it.
@@ -193,11 +192,14 @@ impl Sender {
         let mut answers = stream::iter(posts)
             .map(|post| self.post(post, now))
             .buffered(AT_ONCE);
-        let mut sent = Sent { status: None };
+        let mut sent = Sent::default();
         while let Some(answer) = answers.next().await {
             let answer = answer?;
             (self.plan.judge)(&answer)?;
-            sent.status = Some(answer.status.as_u16());
+            sent = Sent {
+                status: Some(answer.status.as_u16()),
+                answer: answer.kept(),
+            };
         }
         Ok(sent)
     }
@@ -220,31 +222,23 @@ impl Sender {
             .headers(self.plan.headers.clone())
             .headers(post.headers)
             .body(post.body);
+        let hidden = |text| self.plan.secrets.hidden(text);
         // The error would print the address, and with it any token that stands there.
         let answer = request
             .send()
             .await
             .map_err(|error| match guard::refusal(&error) {
                 Some(why) => refused(why),
-                None => Failed::temporary(describe(&error.without_url())),
+                None => Failed::temporary(hidden(describe(&error.without_url()))),
             })?;
         let retry_after = answer.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok());
         Ok(Answer {
             status: answer.status(),
             retry_after: retry_after.and_then(|value| parse_retry_after(value, now)),
-            body: read(answer).await,
+            // Hidden before anything is cut, so that no half of a secret is left.
+            body: hidden(String::from_utf8_lossy(&read(answer).await).into_owned()),
         })
-    }
-
-    /// Receivers repeat what they were sent.
-    fn redacted(&self, failed: Failed) -> Failed {
-        let hide = |error: String, secret: &String| error.replace(secret.as_str(), "…");
-        let secrets = self.plan.secrets.iter().filter(|secret| !secret.is_empty());
-        Failed {
-            error: secrets.fold(failed.error, hide),
-            ..failed
-        }
     }
 }
 

@@ -81,6 +81,6 @@ fn footer(about: &About, at: Timestamp) -> String {
             "target {}, group {}, zone {} · {at:.0}",
             target.name, target.group, target.zone
         ),
-        About::Zone(_) => format!("{at:.0}"),
+        About::Zone(_) | About::Channel(_) => format!("{at:.0}"),
     }
 }

@@ -24,10 +24,11 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::http::Reach;
+use super::secrets::Secrets;
 use super::template::Template;
-use super::{Channel, Failed, Message, Sent};
+use super::{Channel, Failed, Message, Sent, kept};
 use crate::settings::ChannelSettings;
-use server::{Server, failed, is_final, status};
+use server::{Server, is_final, status};
 
 /// How long all of an attempt may take, from waiting for a connection to the answer.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
@@ -63,7 +64,8 @@ fn with_timeout(
     timeout: Duration,
 ) -> Result<Channel, String> {
     let sender = Arc::new(Sender {
-        server: Server::parse(settings.url.reveal(), &settings.ca, reach)?,
+        server: Server::parse(settings.url.reveal(), &settings.ca, reach)?
+            .hiding(Secrets::of(settings)),
         from: mailbox(&settings.from).map_err(|error| format!("from: {error}"))?,
         to: mailboxes(&settings.to).map_err(|error| format!("to: {error}"))?,
         template,
@@ -128,9 +130,7 @@ impl Sender {
             .map_err(|error| Failed::permanent(format!("the mail cannot be made: {error}")))?;
         let sent = tokio::time::timeout(self.timeout, self.attempt(message.delivery, &letter));
         let late = || Failed::temporary(format!("not done within {:?}", self.timeout));
-        sent.await
-            .unwrap_or_else(|_| Err(late()))
-            .map_err(|failed| self.server.redacted(failed))
+        sent.await.unwrap_or_else(|_| Err(late()))
     }
 
     async fn attempt(&self, delivery: Uuid, letter: &[u8]) -> Result<Sent, Failed> {
@@ -183,7 +183,8 @@ impl Sender {
         let mut have = self.remembered(delivery);
         let from = self.from.email.clone();
         let mail = connection.command(Mail::new(Some(from), Vec::new()));
-        mail.await.map_err(|error| failed("MAIL FROM", &error))?;
+        mail.await
+            .map_err(|error| self.server.failed("MAIL FROM", &error))?;
         let mut taken = Vec::new();
         let mut verdict = Verdict::default();
         for Mailbox { email, .. } in &self.to {
@@ -196,22 +197,37 @@ impl Sender {
             {
                 Ok(_) => taken.push(email.clone()),
                 Err(error) if error.status().is_some() => {
-                    let failed = failed(&format!("RCPT TO {email}"), &error);
+                    let failed = self.server.failed(&format!("RCPT TO {email}"), &error);
                     verdict.add(is_final(&error), failed);
                 }
-                Err(error) => return Err(failed("RCPT TO", &error)),
+                Err(error) => return Err(self.server.failed("RCPT TO", &error)),
             }
         }
-        let mut code = None;
+        let mut sent = Sent::default();
         if !taken.is_empty() {
-            let answer = hand_in(connection, letter).await?;
-            code = status(answer.code());
+            let answer = self.hand_in(connection, letter).await?;
+            let said: Vec<_> = answer.message().collect();
+            sent = Sent {
+                status: status(answer.code()),
+                answer: kept(&self.server.secrets.hidden(said.join(" "))),
+            };
             have.append(&mut taken);
         }
         verdict.told(delivery);
         let done = verdict.end(have.is_empty());
         self.remember(delivery, if done.is_ok() { Vec::new() } else { have });
-        done.map(|()| Sent { status: code })
+        done.map(|()| sent)
+    }
+
+    async fn hand_in(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        letter: &[u8],
+    ) -> Result<Response, Failed> {
+        let go_ahead = connection.command(Data).await;
+        go_ahead.map_err(|error| self.server.failed("DATA", &error))?;
+        let taken = connection.message(letter).await;
+        taken.map_err(|error| self.server.failed("after the mail", &error))
     }
 
     /// The addresses that have it.
@@ -232,13 +248,6 @@ impl Sender {
             partly.push_back((delivery, have));
         }
     }
-}
-
-async fn hand_in(connection: &mut AsyncSmtpConnection, letter: &[u8]) -> Result<Response, Failed> {
-    let go_ahead = connection.command(Data).await;
-    go_ahead.map_err(|error| failed("DATA", &error))?;
-    let taken = connection.message(letter).await;
-    taken.map_err(|error| failed("after the mail", &error))
 }
 
 /// What became of the addresses that the server did not take.

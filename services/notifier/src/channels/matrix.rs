@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::http::{Answer, Plan, Post, said_no, usual};
 use super::look::Look;
+use super::secrets::Secrets;
 use super::template::Template;
 use super::text::{Room, Unit, html_without_mentions, without_mentions};
 use super::{Failed, Message, address};
@@ -45,7 +46,7 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
         headers: HeaderMap::new(),
         posts: Box::new(|message, template| Ok(vec![event(message, template)])),
         judge,
-        secrets: Vec::new(),
+        secrets: Secrets::default(),
         template: Template::default(),
     };
     plan.with_token(token)

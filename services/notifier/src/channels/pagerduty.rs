@@ -31,10 +31,9 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
         return Err("token: the integration key is needed".to_owned());
     }
     let url = address(settings.url_or(API))?;
-    let secret = key.clone();
-    let mut plan = Plan::json(url, usual, move |n, look| payloads(n, look, &key));
-    plan.secrets.push(secret);
-    Ok(plan)
+    Ok(Plan::json(url, usual, move |n, look| {
+        payloads(n, look, &key)
+    }))
 }
 
 /// The events of what is told.

@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 
 use super::http::Reach;
 use super::look::Look;
+use super::secrets::Secrets;
 use super::template::Template;
 use super::text::{Room, Unit};
 use super::{Channel, Failed, Message, Sent};
@@ -50,6 +51,7 @@ pub(super) fn channel(
         endpoint: Endpoint::parse(settings.url.reveal(), &settings.ca, reach)?,
         groups: Groups::parse(&settings.to)?,
         template,
+        secrets: Secrets::of(settings),
         session: Mutex::default(),
     });
     Ok(Channel::new(&settings.name, move |message| {
@@ -106,6 +108,7 @@ struct Sender {
     endpoint: Endpoint,
     groups: Groups,
     template: Template,
+    secrets: Secrets,
     /// The connection, while it stands; one attempt at a time uses it.
     session: Mutex<Option<Session>>,
 }
@@ -121,7 +124,11 @@ impl Sender {
         };
         let sent = tokio::time::timeout(TOTAL_TIMEOUT, self.attempt(&parcel));
         let late = || Failed::temporary(format!("not done within {TOTAL_TIMEOUT:?}"));
-        sent.await.unwrap_or_else(|_| Err(late()))
+        let sent = sent.await.unwrap_or_else(|_| Err(late()));
+        sent.map_err(|failed| Failed {
+            error: self.secrets.hidden(failed.error),
+            ..failed
+        })
     }
 
     async fn attempt(&self, parcel: &Parcel) -> Result<Sent, Failed> {
@@ -137,7 +144,7 @@ impl Sender {
         };
         session.publish(parcel).await?;
         *held = Some(session);
-        Ok(Sent { status: None })
+        Ok(Sent::default())
     }
 }
 

@@ -40,9 +40,9 @@ pub(super) fn plan(settings: &ChannelSettings) -> Result<Plan, String> {
     }
     let base = settings.url_or(API).trim_end_matches('/');
     let url = address(&format!("{base}/bot{token}/sendMessage"))?;
-    let mut plan = Plan::json(url, judge, move |n, look| vec![payload(n, look, &to)]);
-    plan.secrets.push(token.to_owned());
-    Ok(plan)
+    Ok(Plan::json(url, judge, move |n, look| {
+        vec![payload(n, look, &to)]
+    }))
 }
 
 /// The message to this chat.
@@ -85,7 +85,7 @@ mod tests {
             judge(&Answer {
                 status: reqwest::StatusCode::from_u16(status).unwrap_or_default(),
                 retry_after: None,
-                body: body.as_bytes().to_vec(),
+                body: body.to_owned(),
             })
             .map_err(|failed| failed.failure)
         };

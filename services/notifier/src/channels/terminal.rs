@@ -24,7 +24,7 @@ pub fn channel(print: impl Fn(&str) -> io::Result<()> + Send + Sync + 'static) -
                     Failed::temporary(format!("writing to the terminal: {error}"))
                 })?;
             }
-            Ok(Sent { status: None })
+            Ok(Sent::default())
         })
     })
     .always_told()

@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderValue};
 
 use super::http::{self, Answer, Plan, Post, Reach};
+use super::secrets::Secrets;
 use super::template::Template;
 use super::{Channel, Failed, Message, address};
 use crate::settings::{ChannelSettings, InvalidChannel, WebhookSettings};
@@ -42,7 +43,13 @@ pub(crate) fn channel(
         } else {
             reach.clone()
         };
-        http::channel(NAME, plan, &reach)
+        let secrets = Secrets::of(&ChannelSettings {
+            url: url.clone().into(),
+            secret: secret.clone(),
+            previous_secret: previous_secret.clone(),
+            ..ChannelSettings::default()
+        });
+        http::channel(NAME, Plan { secrets, ..plan }, &reach)
     });
     made.map_err(|cause| InvalidChannel {
         name: NAME.to_owned(),
@@ -116,7 +123,7 @@ fn signed(url: &str, secret: &Secret, previous: &Secret, body: &str) -> Result<P
         headers: HeaderMap::new(),
         posts: Box::new(move |message, _| Ok(vec![post(message, &keys, body)?])),
         judge,
-        secrets: vec![secret.reveal().to_owned(), previous.reveal().to_owned()],
+        secrets: Secrets::default(),
         template: Template::default(),
     })
 }
@@ -148,12 +155,12 @@ fn post(message: &Message, keys: &[Key], body: Body) -> Result<Post, String> {
     })
 }
 
-/// What an answer means: 2xx is taken, 410 is never asked again, anything else is tried again.
+/// What an answer means: 2xx is taken, 410 means never again, of everything, anything else is tried again.
 fn judge(answer: &Answer) -> Result<(), Failed> {
     if answer.status.is_success() {
         Ok(())
     } else if answer.status == StatusCode::GONE {
-        Err(answer.failed(Failure::Permanent))
+        Err(answer.failed(Failure::Gone))
     } else {
         Err(answer.later())
     }

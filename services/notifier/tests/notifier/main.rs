@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod switching;
 mod together;
 
 use std::net::Ipv4Addr;
@@ -275,21 +276,6 @@ async fn a_failure_is_tried_again_under_the_same_id_and_later_ones_wait() {
     assert_ne!(second, again);
     world.shutdown.cancel();
     running.await.unwrap();
-}
-
-#[tokio::test]
-async fn a_receiver_that_wants_no_more_is_not_asked_again() {
-    let (url, mut got) = receiver(&[410]).await;
-    let world = World::new();
-    let running = world.start(&url);
-    world.tell(&changes(1, true)).await;
-    world.tell(&changes(2, true)).await;
-    let (gone, _) = next(&mut got).await;
-    let (other, _) = next(&mut got).await;
-    assert_ne!(gone, other);
-    world.shutdown.cancel();
-    running.await.unwrap();
-    assert_eq!(world.store.count_deliveries().await.unwrap().given_up, 1);
 }
 
 #[tokio::test]

@@ -4,8 +4,11 @@ use std::net::IpAddr;
 
 use anyhow::{Result, bail};
 use jiff::Timestamp;
-use portwatch_domain::change::{About, Change, ChangeId, ChangeKind, Severity, Transition};
+use portwatch_domain::change::{
+    About, Change, ChangeId, ChangeKind, ChannelEvent, Severity, Transition,
+};
 use portwatch_domain::ports::Port;
+use portwatch_domain::snapshot::service::SafeText;
 use portwatch_domain::snapshot::{Answer, Evidence, HostState, PortState, Service};
 use portwatch_domain::target::{Address, Target, Zone};
 use uuid::Uuid;
@@ -15,6 +18,7 @@ pub struct Asked<'a> {
     pub kind: ChangeKind,
     pub target: Option<&'a Target>,
     pub zone: Option<&'a Zone>,
+    pub channel: Option<&'a str>,
     pub host: Option<IpAddr>,
     pub host_name: Option<&'a str>,
     pub port: Option<Port>,
@@ -44,6 +48,17 @@ fn about(asked: &Asked<'_>) -> Result<About> {
         asked.kind,
         ChangeKind::TargetAddress | ChangeKind::TargetOverdue | ChangeKind::TargetScanned
     );
+    let of_channel = matches!(
+        asked.kind,
+        ChangeKind::ChannelOff | ChangeKind::ChannelOn | ChangeKind::ChannelTest
+    );
+    if of_channel || asked.channel.is_some() {
+        return match asked.channel {
+            Some(channel) if of_channel => Ok(About::Channel(channel.to_owned())),
+            Some(_) => bail!("{} is not about a channel: give --target", asked.kind),
+            None => bail!("{} is about a channel: give --channel", asked.kind),
+        };
+    }
     match (asked.target, asked.zone) {
         (_, Some(zone)) if of_zone => Ok(About::Zone(zone.clone())),
         (Some(_), _) if of_zone => bail!("{} is about a zone: give --zone", asked.kind),
@@ -73,19 +88,7 @@ fn transition(asked: &Asked<'_>) -> Result<Transition> {
         bail!("--port: {} is not about a port", asked.kind);
     }
     let port = asked.port.unwrap_or(Port::tcp(22));
-    let turns = |before, after, answer| Transition::Port {
-        port,
-        before,
-        after,
-        evidence: Evidence {
-            answer,
-            ttl: None,
-            rtt: None,
-            probes: 2,
-        },
-        expected: asked.expected,
-        service: None,
-    };
+    let turns = |before, after, answer| turns(port, before, after, answer, asked.expected);
     let host = |before, after, suspect| Transition::Host {
         before,
         after,
@@ -125,5 +128,32 @@ fn transition(asked: &Asked<'_>) -> Result<Transition> {
         ChangeKind::ZoneUnattended | ChangeKind::ZoneAttended => Transition::Unattended {
             begins: asked.kind == ChangeKind::ZoneUnattended,
         },
+        ChangeKind::ChannelOff => Transition::Channel(ChannelEvent::Off {
+            reason: SafeText::new("a sample"),
+        }),
+        ChangeKind::ChannelOn => Transition::Channel(ChannelEvent::On),
+        ChangeKind::ChannelTest => Transition::Channel(ChannelEvent::Test),
     })
+}
+
+fn turns(
+    port: Port,
+    before: PortState,
+    after: PortState,
+    answer: Answer,
+    expected: bool,
+) -> Transition {
+    Transition::Port {
+        port,
+        before,
+        after,
+        evidence: Evidence {
+            answer,
+            ttl: None,
+            rtt: None,
+            probes: 2,
+        },
+        expected,
+        service: None,
+    }
 }

@@ -1,6 +1,6 @@
 //! What is expected of a host, and how much a change matters by that.
 
-use super::{Findings, HostRecord, Transition};
+use super::{ChannelEvent, Findings, HostRecord, Transition};
 use crate::ports::{Port, PortSet};
 use crate::snapshot::{HostState, PortState};
 use crate::spelling::words;
@@ -58,11 +58,13 @@ impl Severity {
             | Transition::PortFlapping { .. }
             | Transition::HostFlapping { .. }
             | Transition::Overdue { begins: false, .. }
-            | Transition::Unattended { begins: false } => Self::Info,
+            | Transition::Unattended { begins: false }
+            | Transition::Channel(ChannelEvent::On | ChannelEvent::Test) => Self::Info,
             Transition::Service { .. } | Transition::Address { .. } => Self::Low,
             Transition::Host { .. }
             | Transition::Overdue { .. }
-            | Transition::Unattended { .. } => Self::High,
+            | Transition::Unattended { .. }
+            | Transition::Channel(ChannelEvent::Off { .. }) => Self::High,
         }
     }
 }

@@ -119,6 +119,11 @@ fn what_changes_are_about_has_a_name_and_an_order() {
             "zone default",
             "zone default".to_owned(),
         ),
+        (
+            of(About::Channel("chat".to_owned())),
+            "channel chat",
+            "channel chat".to_owned(),
+        ),
     ] {
         assert_eq!(changes.subject(), subject);
         assert_eq!(changes.order_key(), order);
@@ -144,6 +149,9 @@ fn kinds_return() {
         "target.scanned",
         "zone.unattended",
         "zone.attended",
+        "channel.off",
+        "channel.on",
+        "channel.test",
     ] {
         let kind: ChangeKind = word.parse().unwrap();
         assert_eq!(kind.to_string(), word);

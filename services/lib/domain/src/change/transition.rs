@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::ChangeKind;
 use crate::ports::Port;
+use crate::snapshot::service::SafeText;
 use crate::snapshot::{Evidence, HostState, PortState, Service};
 
 /// From which state to which.
@@ -81,6 +82,22 @@ pub enum Transition {
         /// True if nobody does them, false if somebody does again.
         begins: bool,
     },
+    /// Of a channel.
+    Channel(ChannelEvent),
+}
+
+/// What becomes of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChannelEvent {
+    /// It is switched off.
+    Off {
+        /// Why, in words.
+        reason: SafeText<200>,
+    },
+    /// It is switched on again.
+    On,
+    /// Somebody tries it.
+    Test,
 }
 
 impl Transition {
@@ -112,6 +129,9 @@ impl Transition {
             Self::Overdue { begins: false, .. } => ChangeKind::TargetScanned,
             Self::Unattended { begins: true } => ChangeKind::ZoneUnattended,
             Self::Unattended { begins: false } => ChangeKind::ZoneAttended,
+            Self::Channel(ChannelEvent::Off { .. }) => ChangeKind::ChannelOff,
+            Self::Channel(ChannelEvent::On) => ChangeKind::ChannelOn,
+            Self::Channel(ChannelEvent::Test) => ChangeKind::ChannelTest,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a change begins or ends, for receivers that keep track of what is wrong.
 
-use crate::change::{About, Change, Changes, Severity, Transition};
+use crate::change::{About, Change, Changes, ChannelEvent, Severity, Transition};
 use crate::snapshot::{HostState, PortState};
 
 /// Something that is wrong for some time.
@@ -51,6 +51,9 @@ pub fn conditions(changes: &Changes, change: &Change) -> Vec<Condition> {
         Transition::Address { .. } => vec![("TargetAddress", Phase::Happened)],
         Transition::Overdue { begins, .. } => vec![("TargetOverdue", phase(*begins))],
         Transition::Unattended { begins } => vec![("ZoneUnattended", phase(*begins))],
+        Transition::Channel(ChannelEvent::Off { .. }) => vec![("ChannelOff", Phase::Begins)],
+        Transition::Channel(ChannelEvent::On) => vec![("ChannelOff", Phase::Ends)],
+        Transition::Channel(ChannelEvent::Test) => vec![("ChannelTest", Phase::Happened)],
     };
     let named = |(name, phase)| Condition {
         key: match phase {
@@ -68,6 +71,7 @@ fn key(changes: &Changes, change: &Change, name: &str) -> String {
         About::Host { target, ip, .. } => format!("{}/{ip}", target.id),
         About::Target(target) => target.id.to_string(),
         About::Zone(zone) => format!("zone/{zone}"),
+        About::Channel(channel) => format!("channel/{channel}"),
     };
     match change.transition.port() {
         Some(port) => format!("portwatch/{place}/{port}/{name}"),

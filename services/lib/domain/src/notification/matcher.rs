@@ -130,7 +130,10 @@ impl Matcher {
             ("tag", tags()),
             (
                 "zone",
-                self.zones.is_empty() || any(&self.zones, about.zone().as_str()),
+                self.zones.is_empty()
+                    || about
+                        .zone()
+                        .is_some_and(|zone| any(&self.zones, zone.as_str())),
             ),
             ("host", self.hosts.is_empty() || self.is_host(about)),
             (

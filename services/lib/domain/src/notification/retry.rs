@@ -29,6 +29,8 @@ pub enum Failure {
     },
     /// It will never work.
     Permanent,
+    /// Nor will anything else: the receiver wants no more (HTTP 410).
+    Gone,
 }
 
 /// What happens after a failed attempt.
@@ -114,7 +116,9 @@ mod tests {
 
     #[test]
     fn a_permanent_failure_is_given_up_at_once() {
-        assert_eq!(after(1, &Failure::Permanent, NOW, 0.5), Next::GiveUp);
+        for failure in [Failure::Permanent, Failure::Gone] {
+            assert_eq!(after(1, &failure, NOW, 0.5), Next::GiveUp);
+        }
     }
 
     #[test]

@@ -7,12 +7,12 @@ mod tests;
 use std::fmt::Display;
 use std::net::IpAddr;
 
-use crate::change::{Change, ChangeKind, Changes, Transition};
+use crate::change::{Change, ChangeKind, Changes, ChannelEvent, Transition};
 use crate::ports::{Port, service_name};
 use crate::snapshot::{Answer, Evidence, HostState, PortState, Service};
 
 /// One change as a sentence without an end: `192.0.2.7: port 22/tcp (ssh) opened`. `host` is what it is about:
-/// a host, a target or a zone.
+/// a host, a target, a zone or a channel.
 pub fn sentence(host: &str, change: &Change) -> String {
     let transition = &change.transition;
     let what = match transition.port() {
@@ -27,16 +27,21 @@ fn of_port(port: Port, transition: &Transition) -> String {
     let named = |service| format!("port {}{}", numbered(port), in_brackets(port, service));
     match transition {
         Transition::Port {
+            before,
             after,
             evidence,
             expected,
             service,
             ..
         } => {
-            let what = match after {
-                PortState::Open => "opened",
-                PortState::Filtered => "is now filtered",
-                PortState::Closed | PortState::Unknown => "closed",
+            let what = match (before, after) {
+                // The baseline.
+                (PortState::Unknown, PortState::Open) => "is open",
+                (PortState::Unknown, PortState::Filtered) => "is filtered",
+                (PortState::Unknown, _) => "is closed",
+                (_, PortState::Open) => "opened",
+                (_, PortState::Filtered) => "is now filtered",
+                (_, PortState::Closed | PortState::Unknown) => "closed",
             };
             let note = if *expected { ", as expected" } else { "" };
             let port = named(service.as_ref());
@@ -56,12 +61,17 @@ fn numbered(port: Port) -> String {
     format!("{}/{}", port.number, port.protocol)
 }
 
-/// What became of a host, a target or a zone.
+/// What became of a host, a target, a zone or a channel.
 fn of_others(transition: &Transition) -> String {
     match transition {
         Transition::Host { suspect: true, .. } => {
             "answers open on every port (SYN proxy or tarpit), its ports are not judged".to_owned()
         }
+        Transition::Host {
+            before: HostState::Unknown,
+            after: HostState::Up,
+            ..
+        } => "host is up".to_owned(),
         Transition::Host {
             after: HostState::Up,
             ..
@@ -87,6 +97,11 @@ fn of_others(transition: &Transition) -> String {
         Transition::Overdue { .. } => "scanned again, no longer overdue".to_owned(),
         Transition::Unattended { begins: true } => "no scanner does its jobs".to_owned(),
         Transition::Unattended { .. } => "its jobs are done again".to_owned(),
+        Transition::Channel(ChannelEvent::Off { reason }) => {
+            format!("switched off, nobody is told by it: {reason}")
+        }
+        Transition::Channel(ChannelEvent::On) => "switched on again".to_owned(),
+        Transition::Channel(ChannelEvent::Test) => "this is a test, nothing has changed".to_owned(),
         Transition::Port { port, .. }
         | Transition::Service { port, .. }
         | Transition::PortFlapping { port, .. } => format!("port {}", numbered(*port)),
@@ -110,6 +125,8 @@ pub fn summary(changes: &Changes) -> String {
                 (ChangeKind::TargetScanned, "scanned again"),
                 (ChangeKind::ZoneUnattended, "no scanner does its jobs"),
                 (ChangeKind::ZoneAttended, "its jobs are done again"),
+                (ChangeKind::ChannelOff, "switched off"),
+                (ChangeKind::ChannelOn, "switched on again"),
             ] {
                 if many.iter().any(|change| change.kind() == kind) {
                     parts.push(word.to_owned());

@@ -96,6 +96,8 @@ fn of_transition(transition: &Transition) -> ChangeColumns {
         | Transition::Address { .. }
         | Transition::Overdue { .. }
         | Transition::Unattended { .. } => columns.detail = detail::of(transition),
+        // What becomes of a channel is told, and is no history of any target.
+        Transition::Channel(_) => {}
     }
     columns
 }
@@ -163,6 +165,9 @@ impl ChangeColumns {
             ChangeKind::TargetScanned => detail::overdue(false, self.detail()?)?,
             ChangeKind::ZoneUnattended => Transition::Unattended { begins: true },
             ChangeKind::ZoneAttended => Transition::Unattended { begins: false },
+            ChangeKind::ChannelOff | ChangeKind::ChannelOn | ChangeKind::ChannelTest => {
+                return Err(Unreadable::new("kind", "a channel has no history"));
+            }
         })
     }
 

@@ -10,8 +10,9 @@ use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use super::{Postgres, Problem, held, problems};
+use super::{Postgres, Problem, channels, held, problems};
 use crate::StoreError;
+use crate::channels::outcomes;
 use crate::columns::{cut, lease_end, micros, number};
 use crate::notifications::{
     Attempt, DeliveryCounts, DueDelivery, EndedAttempt, NewNotification, NextStep, Notifications,
@@ -21,7 +22,7 @@ use crate::notifications::{
 /// long line of due deliveries would be sorted at every claim.
 const DUE: &str = "SELECT one.id, one.channel, one.attempts, one.body \
      FROM unnest($1::text[]) AS c (channel) \
-     CROSS JOIN LATERAL (SELECT d.id, d.channel, d.attempts, d.due_at, d.seq, n.body \
+     CROSS JOIN LATERAL (SELECT d.id, d.channel, d.attempts - d.attempts_before AS attempts, d.due_at, d.seq, n.body \
      FROM deliveries d JOIN notifications n ON n.id = d.notification_id \
      WHERE d.channel = c.channel AND d.state = 'pending' AND d.due_at <= $2 \
      ORDER BY d.due_at, d.seq LIMIT $3 FOR UPDATE OF d SKIP LOCKED) AS one \
@@ -40,11 +41,12 @@ const SAVE_DELIVERIES: &str = "INSERT INTO deliveries (id, notification_id, chan
      due_at, state) SELECT r.id, $1, r.channel, $4, $5, CASE WHEN EXISTS (SELECT FROM deliveries d \
      WHERE d.channel = r.channel AND d.order_key = $4 AND d.ended_at IS NULL) \
      THEN 'waiting' ELSE 'pending' END \
-     FROM unnest($2::uuid[], $3::text[]) AS r (id, channel)";
+     FROM unnest($2::uuid[], $3::text[]) AS r (id, channel) \
+     WHERE NOT EXISTS (SELECT FROM channels c WHERE c.name = r.channel AND c.off_at IS NOT NULL)";
 
 const RECORD: &str = "UPDATE deliveries SET state = $3, due_at = coalesce($4, due_at), \
      ended_at = $5, attempts = attempts + 1, lease = NULL \
-     WHERE id = $1 AND lease = $2 AND state = 'pending' RETURNING attempts, channel";
+     WHERE id = $1 AND lease = $2 AND state = 'pending' RETURNING attempts";
 
 #[async_trait]
 impl Notifications for Postgres {
@@ -95,7 +97,9 @@ impl Notifications for Postgres {
                 } = ended;
                 record(transaction, *delivery, *lease, attempt)
             });
-            try_join_all(each).await
+            let recorded = try_join_all(each).await?;
+            channels::note(transaction, outcomes(&recorded, &ended)).await?;
+            Ok(recorded.iter().map(Option::is_some).collect())
         })
     }
 
@@ -148,7 +152,7 @@ async fn take(
 }
 
 /// Waits until nobody else changes the lines of this order key.
-async fn lock(transaction: &Transaction<'_>, order_key: &str) -> Result<(), Problem> {
+pub(super) async fn lock(transaction: &Transaction<'_>, order_key: &str) -> Result<(), Problem> {
     let lock = transaction
         .prepare_cached("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
         .await?;
@@ -206,32 +210,36 @@ pub(super) async fn save(
     Ok(true)
 }
 
+/// Records an attempt, and gives its channel; `None` if the lease is another's.
 async fn record(
     transaction: &Transaction<'_>,
     delivery: Uuid,
     lease: Uuid,
     attempt: &Attempt,
-) -> Result<bool, Problem> {
+) -> Result<Option<String>, Problem> {
     let at = cut(attempt.at);
+    let select = transaction
+        .prepare_cached("SELECT order_key, channel FROM deliveries WHERE id = $1 AND lease = $2")
+        .await?;
+    let Some(held) = transaction.query_opt(&select, &[&delivery, &lease]).await? else {
+        return Ok(None);
+    };
+    let (order_key, channel): (String, String) = (held.try_get(0)?, held.try_get(1)?);
+    lock(transaction, &order_key).await?;
     let (state, due_at, ended_at) = match attempt.next {
+        NextStep::RetryAt(_) if channels::is_off(transaction, &channel).await? => {
+            ("given_up", None, Some(at))
+        }
         NextStep::RetryAt(due) => ("pending", Some(cut(due)), None),
         NextStep::Delivered => ("delivered", None, Some(at)),
         NextStep::GivenUp => ("given_up", None, Some(at)),
     };
-    let select = transaction
-        .prepare_cached("SELECT order_key FROM deliveries WHERE id = $1 AND lease = $2")
-        .await?;
-    let Some(held) = transaction.query_opt(&select, &[&delivery, &lease]).await? else {
-        return Ok(false);
-    };
-    let order_key: String = held.try_get(0)?;
-    lock(transaction, &order_key).await?;
     let update = transaction.prepare_cached(RECORD).await?;
     let recorded = transaction
         .query_opt(&update, &[&delivery, &lease, &state, &due_at, &ended_at])
         .await?;
     let Some(recorded) = recorded else {
-        return Ok(false);
+        return Ok(None);
     };
     log(
         transaction,
@@ -241,10 +249,9 @@ async fn record(
     )
     .await?;
     if ended_at.is_some() {
-        let channel: String = recorded.try_get("channel")?;
         next_in_line(transaction, &channel, &order_key).await?;
     }
-    Ok(true)
+    Ok(Some(channel))
 }
 
 async fn log(
@@ -255,8 +262,8 @@ async fn log(
 ) -> Result<(), Problem> {
     let insert = transaction
         .prepare_cached(
-            "INSERT INTO delivery_attempts (delivery_id, number, at, latency_us, status, error) \
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO delivery_attempts (delivery_id, number, at, latency_us, status, error, \
+             answer) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .await?;
     let latency = micros(attempt.latency).max(0);
@@ -271,6 +278,7 @@ async fn log(
                 &latency,
                 &status,
                 &attempt.error,
+                &attempt.answer,
             ],
         )
         .await?;

@@ -5,8 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, params};
 use uuid::Uuid;
 
-use super::{Problem, Sqlite, held, problems, rows};
+use super::{Problem, Sqlite, channels, held, problems, rows};
 use crate::StoreError;
+use crate::channels::outcomes;
 use crate::columns::{lease_end, micros};
 use crate::notifications::{
     Attempt, DeliveryCounts, DueDelivery, EndedAttempt, NewNotification, NextStep, Notifications,
@@ -49,10 +50,12 @@ impl Notifications for Sqlite {
 
     async fn record_attempts(&self, ended: Vec<EndedAttempt>) -> Result<Vec<bool>, StoreError> {
         self.transaction("recording attempts of deliveries", move |transaction| {
-            ended
+            let recorded = ended
                 .iter()
                 .map(|ended| record(transaction, ended.delivery, ended.lease, &ended.attempt))
-                .collect()
+                .collect::<Result<Vec<_>, _>>()?;
+            channels::note(transaction, outcomes(&recorded, &ended))?;
+            Ok(recorded.iter().map(Option::is_some).collect())
         })
         .await
     }
@@ -109,6 +112,9 @@ pub(super) fn save(
          THEN 'waiting' ELSE 'pending' END)",
     )?;
     for delivery in &notification.deliveries {
+        if channels::is_off(transaction, &delivery.channel)? {
+            continue;
+        }
         insert.execute(params![
             delivery.id.as_bytes(),
             id,
@@ -131,7 +137,7 @@ fn due(
     limit: u32,
 ) -> Result<Vec<DueDelivery>, Problem> {
     let mut statement = transaction.prepare_cached(
-        "SELECT d.id, d.channel, d.attempts, d.due_at, d.seq, n.body FROM deliveries d \
+        "SELECT d.id, d.channel, d.attempts - d.attempts_before AS attempts, d.due_at, d.seq, n.body FROM deliveries d \
          JOIN notifications n ON n.id = d.notification_id \
          WHERE d.state = 'pending' AND d.due_at <= ?2 AND d.channel = ?1 \
          ORDER BY d.due_at, d.seq LIMIT ?3",
@@ -159,14 +165,22 @@ fn due(
     Ok(oldest.map(|(_, delivery)| delivery).collect())
 }
 
+/// Records an attempt, and gives its channel; `None` if the lease is another's.
 fn record(
     transaction: &Transaction<'_>,
     delivery: Uuid,
     lease: Uuid,
     attempt: &Attempt,
-) -> Result<bool, Problem> {
+) -> Result<Option<String>, Problem> {
     let at = attempt.at.as_microsecond();
+    let is_off = || -> Result<bool, Problem> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM deliveries d JOIN channels c ON c.name = d.channel \
+             WHERE d.id = ?1 AND c.off_at IS NOT NULL)";
+        let mut select = transaction.prepare_cached(sql)?;
+        Ok(select.query_row([delivery.as_bytes()], |row| row.get(0))?)
+    };
     let (state, due_at, ended_at) = match attempt.next {
+        NextStep::RetryAt(_) if is_off()? => ("given_up", None, Some(at)),
         NextStep::RetryAt(due) => ("pending", Some(due.as_microsecond()), None),
         NextStep::Delivered => ("delivered", None, Some(at)),
         NextStep::GivenUp => ("given_up", None, Some(at)),
@@ -190,12 +204,12 @@ fn record(
         )
         .optional()?;
     let Some((number, channel, order_key)): Option<(u32, String, String)> = recorded else {
-        return Ok(false);
+        return Ok(None);
     };
     transaction
         .prepare_cached(
-            "INSERT INTO delivery_attempts (delivery_id, number, at, latency_us, status, error) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO delivery_attempts (delivery_id, number, at, latency_us, status, error, \
+             answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             delivery.as_bytes(),
@@ -203,7 +217,8 @@ fn record(
             at,
             micros(attempt.latency).max(0),
             attempt.status,
-            attempt.error
+            attempt.error,
+            attempt.answer
         ])?;
     if ended_at.is_some() {
         transaction
@@ -213,5 +228,5 @@ fn record(
             )?
             .execute(params![channel, order_key])?;
     }
-    Ok(true)
+    Ok(Some(channel))
 }

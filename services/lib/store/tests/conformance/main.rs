@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod callers;
+mod channels;
 mod confirmation;
 mod databases;
+mod deliveries;
 mod held;
 mod history;
 mod history_days;
@@ -150,6 +152,16 @@ on_both! {
         a_retry_comes_when_it_is_due,
         each_delivery_is_claimed_once,
         order_is_kept_when_saves_and_attempts_cross;
+    deliveries:
+        what_was_sent_is_on_record,
+        deliveries_are_found_by_channel_state_and_id,
+        what_has_ended_is_sent_again_with_all_its_retries,
+        what_waits_is_sent_sooner_but_never_out_of_order;
+    channels:
+        a_channel_fails_from_its_first_failure_to_its_next_success,
+        one_success_of_many_attempts_shows_that_it_works,
+        nothing_is_made_for_a_channel_that_is_off,
+        an_attempt_under_way_still_counts;
     callers:
         a_caller_that_is_not_polled_keeps_nobody_waiting,
         a_caller_that_goes_away_leaves_nothing_half_done;

@@ -29,7 +29,7 @@ pub fn notification(number: u128, seconds: i64, key: &str, channels: &[&str]) ->
     }
 }
 
-fn delivery(number: u128, channel: &str) -> Uuid {
+pub fn delivery(number: u128, channel: &str) -> Uuid {
     Uuid::new_v5(&Uuid::from_u128(number), channel.as_bytes())
 }
 
@@ -63,6 +63,7 @@ async fn end(store: &Store, due: &DueDelivery, now: Timestamp, next: NextStep) -
         latency: SignedDuration::from_millis(12),
         status: Some(if failed.is_some() { 500 } else { 204 }),
         error: failed,
+        answer: None,
         next,
     };
     store

@@ -8,11 +8,14 @@ use std::net::IpAddr;
 
 use jiff::SignedDuration;
 use portwatch_domain::job::JobId;
+use portwatch_store::deliveries::{DeliveryFilter, DeliveryState};
+use portwatch_store::held::{Hold, NewHeld, Release, Waiting};
 use portwatch_store::history::HistoryFilter;
 use portwatch_store::jobs::JobProgress;
-use portwatch_store::notifications::{Attempt, NextStep};
+use portwatch_store::notifications::{Attempt, NewNotification, NextStep};
 use portwatch_store::outbox::Topic;
 use portwatch_store::postgres::{self, PostgresSettings};
+use portwatch_store::problems::ProblemChange;
 use portwatch_store::requests::{NewRequest, RequestKind};
 use portwatch_store::{PruneBefore, Store};
 use tokio_postgres::Client;
@@ -59,6 +62,11 @@ INSERT INTO deliveries (id, notification_id, channel, order_key, state, due_at, 
     SELECT md5('d' || n)::uuid, md5('n' || n)::uuid, 'mail', 'host ' || n, 'delivered', now(), now()
     FROM generate_series(1, 20000) n;
 INSERT INTO delivery_attempts SELECT id, 1, now(), 1000, 200, NULL FROM deliveries;
+INSERT INTO held (channel, digest, order_key, notification_id, due_at)
+    SELECT 'later', n % 2 = 0, 'host ' || n, md5('n' || n)::uuid, '2100-01-01' FROM generate_series(1, 20000) n;
+INSERT INTO told SELECT 'later', 'host ' || n, now() FROM generate_series(1, 20000) n;
+INSERT INTO problems (id, at, body, ended, told_at)
+    SELECT md5('p' || n)::uuid, now(), 'x', n % 2 = 0, now() FROM generate_series(1, 20000) n;
 ANALYZE;
 ";
 
@@ -139,6 +147,7 @@ async fn deliveries(store: &Store, time: u32) {
             latency: SignedDuration::ZERO,
             status: Some(200),
             error: None,
+            answer: None,
             next: NextStep::Delivered,
         };
         store
@@ -148,6 +157,60 @@ async fn deliveries(store: &Store, time: u32) {
     }
     store.next_delivery(&channels).await.unwrap();
     store.count_deliveries().await.unwrap();
+}
+
+async fn held(store: &Store, time: u32) {
+    let number = u128::from(time) + 2_000_000;
+    let new = NewNotification {
+        held: vec![NewHeld {
+            channel: "chat".to_owned(),
+            hold: Hold::Group {
+                wait: SignedDuration::ZERO,
+                interval: SignedDuration::from_secs(300),
+            },
+        }],
+        problems: vec![ProblemChange {
+            id: Uuid::from_u128(number),
+            at: at(0),
+            begins: time.is_multiple_of(2).then(|| vec![1]),
+        }],
+        ..notification(number, 0, &format!("host {time}"), &[])
+    };
+    assert!(store.save_notification(new).await.unwrap());
+    for waiting in [Waiting::Groups, Waiting::Digest] {
+        let found = store.held("chat", waiting, at(1), 100).await.unwrap();
+        let release = Release {
+            seqs: found.iter().map(|one| one.seq).collect(),
+            notifications: Vec::new(),
+            channel: "chat".to_owned(),
+            told: vec![format!("host {time}")],
+            now: at(1),
+        };
+        assert!(store.release(release).await.unwrap());
+    }
+    let channels = ["chat".to_owned(), "later".to_owned()];
+    store.next_held(&channels).await.unwrap();
+    store.problems(100).await.unwrap();
+    let hour = SignedDuration::from_hours(1);
+    store.take_reminders(at(1), hour, 100).await.unwrap();
+}
+
+async fn log(store: &Store) {
+    store
+        .deliveries(DeliveryFilter::default(), 50)
+        .await
+        .unwrap();
+    let given_up = DeliveryFilter {
+        channel: Some("mail".to_owned()),
+        state: Some(DeliveryState::GivenUp),
+    };
+    store.deliveries(given_up, 50).await.unwrap();
+    let id = Uuid::from_u128(1);
+    store.deliveries_between(id, id, 2).await.unwrap();
+    store.attempts(id).await.unwrap();
+    store.resend(id, at(0)).await.unwrap();
+    store.channels().await.unwrap();
+    store.channels_in_trouble().await.unwrap();
 }
 
 async fn outbox(store: &Store) {
@@ -274,6 +337,9 @@ async fn of_state(url: &str, client: &Client) -> Vec<String> {
         &store, time
     )
     .await);
+    check!(url, client, found, "held", |store, time| held(&store, time)
+        .await);
+    check!(url, client, found, "log", |store, time| log(&store).await);
     found
 }
 

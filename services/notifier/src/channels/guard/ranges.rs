@@ -104,7 +104,6 @@ impl Kind {
 }
 
 /// The IPv4 addresses that packets to an IPv6 address end at or pass, by all ways in which one holds another.
-#[expect(clippy::match_same_arms, reason = "one arm for each kind of address")]
 pub(super) fn embedded(ip: IpAddr) -> [Option<Ipv4Addr>; 3] {
     let IpAddr::V6(ip) = ip else {
         return [None; 3];

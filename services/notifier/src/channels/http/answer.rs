@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::notification::retry::Failure;
 use reqwest::StatusCode;
 
-use crate::channels::Failed;
 use crate::channels::text::Room;
+use crate::channels::{Failed, kept};
 
 /// How much of an answer's body stands in the log, in characters.
 const MOST_SHOWN: usize = 200;
@@ -17,20 +17,24 @@ pub(crate) struct Answer {
     pub status: StatusCode,
     /// What `Retry-After` asks for.
     pub retry_after: Option<SignedDuration>,
-    /// The body's beginning.
-    pub body: Vec<u8>,
+    /// The body's beginning, without secrets.
+    pub body: String,
 }
 
 impl Answer {
     /// The body as JSON; null if it is none.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
+        serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// What is kept of the body.
+    pub fn kept(&self) -> Option<String> {
+        kept(&self.body)
     }
 
     /// It was not taken.
     pub fn failed(&self, failure: Failure) -> Failed {
-        let body = String::from_utf8_lossy(&self.body);
-        let body = Room::plain(MOST_SHOWN).line(body.trim());
+        let body = Room::plain(MOST_SHOWN).line(self.body.trim());
         let hint = if self.status.is_redirection() {
             ": redirects are not followed, set the final address"
         } else if body.is_empty() {
@@ -47,6 +51,7 @@ impl Answer {
             failure,
             status: Some(self.status.as_u16()),
             error: format!("the receiver answered {}{hint}{body}", self.status),
+            answer: self.kept(),
         }
     }
 
@@ -58,10 +63,12 @@ impl Answer {
     }
 }
 
-/// What answers mean to most: 2xx is taken; redirects, 408, 425, 429 and 5xx are tried again; other 4xx are final.
+/// What answers mean to most: 2xx is taken; redirects, 408, 425, 429 and 5xx are tried again; other 4xx are final, and
+/// 410 says so of everything.
 pub(crate) fn usual(answer: &Answer) -> Result<(), Failed> {
     match answer.status.as_u16() {
         200..=299 => Ok(()),
+        410 => Err(answer.failed(Failure::Gone)),
         400..=407 | 409..=424 | 426..=428 | 430..=499 => Err(answer.failed(Failure::Permanent)),
         _ => Err(answer.later()),
     }
@@ -102,7 +109,7 @@ mod tests {
             let answer = Answer {
                 status: StatusCode::from_u16(code).unwrap_or_default(),
                 retry_after: wait,
-                body: b"no\r\n".to_vec(),
+                body: "no\r\n".to_owned(),
             };
             usual(&answer).map_err(|failed| failed.failure)
         };
@@ -113,9 +120,10 @@ mod tests {
         for code in [302, 408, 425, 429, 500, 503] {
             assert_eq!(failure(code), later, "{code}");
         }
-        for code in [400, 401, 403, 404, 410, 413] {
+        for code in [400, 401, 403, 404, 413] {
             assert_eq!(failure(code), Err(Failure::Permanent), "{code}");
         }
+        assert_eq!(failure(410), Err(Failure::Gone));
     }
 
     #[test]

@@ -186,7 +186,7 @@ async fn what_is_limited_waits_as_asked_and_what_is_refused_is_final() {
         ),
         (400, Failure::Permanent),
         (404, Failure::Permanent),
-        (410, Failure::Permanent),
+        (410, Failure::Gone),
     ] {
         let failed = send(settings("mattermost", &format!("{url}/{status}"), "", ""))
             .await
@@ -282,6 +282,8 @@ async fn no_error_holds_a_secret() {
     ] {
         let failed = send(settings(kind, &url, "SECRET", to)).await.unwrap_err();
         assert!(!failed.error.contains("SECRET"), "{}", failed.error);
+        let answer = failed.answer.unwrap();
+        assert!(!answer.contains("SECRET"), "{answer}");
     }
     // Nobody listens on port 9 of this machine.
     let failed = send(settings("discord", "http://127.0.0.1:9/SECRET", "", "")).await;

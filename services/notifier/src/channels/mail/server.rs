@@ -5,8 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
@@ -17,10 +15,11 @@ use portwatch_domain::notification::retry::Failure;
 use reqwest::Url;
 use tokio::net::lookup_host;
 
-use crate::channels::Failed;
 use crate::channels::guard::{self, Allowed};
 use crate::channels::http::{Reach, refused};
+use crate::channels::secrets::Secrets;
 use crate::channels::text::Room;
+use crate::channels::{Failed, kept};
 
 /// How long connecting to one address may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,8 +48,8 @@ pub(super) struct Server {
     credentials: Option<Credentials>,
     /// Where connections may go although it is no public address.
     allow: Arc<[Allowed]>,
-    /// What never stands in an error.
-    secrets: Vec<String>,
+    /// What never stands in an error, nor in what is kept of an answer.
+    pub secrets: Secrets,
 }
 
 impl Server {
@@ -81,16 +80,8 @@ impl Server {
         if credentials.is_some() && matches!(security, Security::None) && !is_this_machine(&host) {
             return Err("url: without TLS, the password could be read on the way".to_owned());
         }
-        let secrets = credentials.iter().flat_map(|(user, password)| {
-            let plain = format!("\0{user}\0{password}");
-            [
-                STANDARD.encode(plain),
-                STANDARD.encode(password),
-                password.clone(),
-            ]
-        });
         Ok(Self {
-            secrets: secrets.collect(),
+            secrets: Secrets::default(),
             port: url.port().unwrap_or(usual_port),
             credentials: credentials.map(Credentials::from),
             allow: Arc::clone(&reach.allow),
@@ -122,7 +113,7 @@ impl Server {
             );
             match connected.await {
                 Ok(connection) => return self.introduced(connection).await,
-                Err(error) => last = passing(&format!("connecting to {address}"), &error),
+                Err(error) => last = self.passing(&format!("connecting to {address}"), &error),
             }
         }
         Err(last)
@@ -144,24 +135,49 @@ impl Server {
             connection
                 .starttls(tls.clone(), &ClientId::default())
                 .await
-                .map_err(|error| passing("STARTTLS", &error))?;
+                .map_err(|error| self.passing("STARTTLS", &error))?;
         }
         if let Some(credentials) = &self.credentials {
             let known = connection.auth(DEFAULT_MECHANISMS, credentials);
-            known
-                .await
-                .map_err(|error| passing("logging in with the url's user and password", &error))?;
+            known.await.map_err(|error| {
+                self.passing("logging in with the url's user and password", &error)
+            })?;
         }
         Ok(connection)
     }
 
-    /// Servers may repeat what they were sent.
-    pub fn redacted(&self, failed: Failed) -> Failed {
-        let hide = |error: String, secret: &String| error.replace(secret.as_str(), "…");
-        let secrets = self.secrets.iter().filter(|secret| !secret.is_empty());
+    /// As it is, and saying nothing of these.
+    pub fn hiding(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// What an error means for the mail.
+    pub fn failed(&self, command: &str, error: &Error) -> Failed {
         Failed {
-            error: secrets.fold(failed.error, hide),
-            ..failed
+            failure: if is_final(error) {
+                Failure::Permanent
+            } else {
+                Failure::Temporary { retry_after: None }
+            },
+            ..self.passing(command, error)
+        }
+    }
+
+    /// An error that says nothing of the mail.
+    fn passing(&self, doing: &str, error: &Error) -> Failed {
+        let code = error.status().and_then(status);
+        let said = error.source().map(ToString::to_string);
+        let said = self
+            .secrets
+            .hidden(said.unwrap_or_else(|| error.to_string()));
+        let shown = SAID.line(&said);
+        Failed {
+            status: code,
+            answer: code.and_then(|_| kept(&said)),
+            ..Failed::temporary(match code {
+                Some(code) => format!("{doing}: the server answered {code}: {shown}"),
+                None => format!("{doing}: {shown}"),
+            })
         }
     }
 }
@@ -200,33 +216,4 @@ pub(super) fn status(code: Code) -> Option<u16> {
 pub(super) fn is_final(error: &Error) -> bool {
     let code = error.status().and_then(status);
     error.is_permanent() && !matches!(code, Some(530 | 534 | 535 | 538))
-}
-
-/// What an error means for the mail.
-pub(super) fn failed(command: &str, error: &Error) -> Failed {
-    Failed {
-        failure: if is_final(error) {
-            Failure::Permanent
-        } else {
-            Failure::Temporary { retry_after: None }
-        },
-        ..passing(command, error)
-    }
-}
-
-/// An error that says nothing of the mail.
-fn passing(doing: &str, error: &Error) -> Failed {
-    let code = error.status().and_then(status);
-    let mut said = error.source().map(ToString::to_string);
-    let said = said.get_or_insert_with(|| error.to_string());
-    let said = SAID.line(said);
-    let error = match code {
-        Some(code) => format!("{doing}: the server answered {code}: {said}"),
-        None => format!("{doing}: {said}"),
-    };
-    Failed {
-        failure: Failure::Temporary { retry_after: None },
-        status: code,
-        error,
-    }
 }

@@ -190,7 +190,7 @@ impl Endpoint {
             found.map_err(|error| Failed::temporary(format!("looking up {host}: {error}")))?;
         let found = guard::permitted(found.collect(), &self.allow).map_err(refused)?;
         let runtime = lapin::runtime::default_runtime();
-        let runtime = runtime.map_err(|error| self.failed("preparing AMQP", &error))?;
+        let runtime = runtime.map_err(|error| failed("preparing AMQP", &error))?;
         let ca = self.ca.clone();
         let socket = Socket::default();
         let slot = Arc::clone(&socket.0);
@@ -224,12 +224,12 @@ impl Endpoint {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
         let connected =
             connected.map_err(|_| Failed::temporary(format!("{}: no answer", doing())))?;
-        let connection = connected.map_err(|error| self.failed(&doing(), &error))?;
+        let connection = connected.map_err(|error| failed(&doing(), &error))?;
         self.session(connection, socket).await
     }
 
     async fn session(&self, connection: Connection, socket: Socket) -> Result<Session, Failed> {
-        let opening = |error| self.failed("opening a channel at Roxy-WI's broker", &error);
+        let opening = |error| failed("opening a channel at Roxy-WI's broker", &error);
         let way = if has_exchange(&connection).await {
             Way::Exchange
         } else if has_queue(&connection, &self.queue).await {
@@ -250,12 +250,10 @@ impl Endpoint {
             _socket: socket,
         })
     }
+}
 
-    fn failed(&self, doing: &str, error: &lapin::Error) -> Failed {
-        let password = self.uri.authority.userinfo.password.as_str();
-        let error = error.to_string().replace(password, "…");
-        Failed::temporary(format!("{doing}: {error}"))
-    }
+fn failed(doing: &str, error: &lapin::Error) -> Failed {
+    Failed::temporary(format!("{doing}: {error}"))
 }
 
 /// Asks on a channel of its own: a no closes it.

@@ -21,13 +21,10 @@ pub(super) fn changes(notification: &Notification, look: &Look) -> Vec<Value> {
 pub(super) fn whole(notification: &Notification, look: &Look, changes: &[Value]) -> Value {
     let about = &notification.changes.about;
     let target = notification.changes.target();
-    let zone = match about {
-        About::Zone(zone) => zone.to_string(),
-        About::Host { target, .. } | About::Target(target) => target.zone.to_string(),
-    };
+    let zone = about.zone().map(ToString::to_string);
     let host = match about {
         About::Host { name, .. } => name.clone(),
-        About::Target(_) | About::Zone(_) => None,
+        About::Target(_) | About::Zone(_) | About::Channel(_) => None,
     };
     context! {
         summary => look.title.clone(),
@@ -131,7 +128,9 @@ fn fields(transition: &Transition) -> Fields {
                 ..Fields::default()
             }
         }
-        Transition::Overdue { .. } | Transition::Unattended { .. } => Fields::default(),
+        Transition::Overdue { .. } | Transition::Unattended { .. } | Transition::Channel(_) => {
+            Fields::default()
+        }
     }
 }
 

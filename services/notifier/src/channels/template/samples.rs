@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
 use portwatch_domain::change::{
-    About, Change, ChangeId, ChangeKind, Changes, MAX_CHANGES_TOLD, Severity, Transition,
+    About, Change, ChangeId, ChangeKind, Changes, ChannelEvent, MAX_CHANGES_TOLD, Severity,
+    Transition,
 };
 use portwatch_domain::job::JobId;
 use portwatch_domain::notification::Notification;
@@ -48,6 +49,9 @@ fn notification(changes: Vec<Change>) -> Notification {
             About::Target(target)
         }
         Some(ChangeKind::ZoneUnattended | ChangeKind::ZoneAttended) => About::Zone(Zone::default()),
+        Some(ChangeKind::ChannelOff | ChangeKind::ChannelOn | ChangeKind::ChannelTest) => {
+            About::Channel("sample".to_owned())
+        }
         // Once with a name, once without.
         Some(ChangeKind::PortOpened) => About::Host {
             target,
@@ -156,5 +160,9 @@ fn transitions() -> Vec<Transition> {
             Transition::Unattended { begins },
         ]);
     }
+    let off = ChannelEvent::Off {
+        reason: SafeText::new("no delivery has succeeded for 5 days"),
+    };
+    all.extend([off, ChannelEvent::On, ChannelEvent::Test].map(Transition::Channel));
     all
 }

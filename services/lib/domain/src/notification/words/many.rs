@@ -49,6 +49,9 @@ fn counted(kind: ChangeKind, count: u32) -> String {
         ChangeKind::TargetScanned => ("target scanned again", "targets scanned again"),
         ChangeKind::ZoneUnattended => ("zone unattended", "zones unattended"),
         ChangeKind::ZoneAttended => ("zone attended again", "zones attended again"),
+        ChangeKind::ChannelOff => ("channel switched off", "channels switched off"),
+        ChangeKind::ChannelOn => ("channel switched on again", "channels switched on again"),
+        ChangeKind::ChannelTest => ("test of a channel", "tests of channels"),
     };
     plural(count, one, many)
 }

@@ -41,7 +41,7 @@ fn of_port(port: Port, after: PortState, answer: Answer, expected: bool) -> Chan
 
 fn of_host(after: HostState, suspect: bool) -> Change {
     change(Transition::Host {
-        before: HostState::Unknown,
+        before: HostState::Down,
         after,
         suspect,
     })
@@ -117,6 +117,24 @@ fn sentences() {
     ] {
         assert_eq!(sentence("h", &change), text);
     }
+}
+
+#[test]
+fn the_baseline_is_no_change() {
+    let mut open = of_port(Port::tcp(22), PortState::Open, Answer::SynAck, false);
+    if let Transition::Port { before, .. } = &mut open.transition {
+        *before = PortState::Unknown;
+    }
+    let text = sentence("h", &open);
+    assert!(
+        text.starts_with("h: port 22/tcp (ssh) is open — "),
+        "{text}"
+    );
+    let mut up = of_host(HostState::Up, false);
+    if let Transition::Host { before, .. } = &mut up.transition {
+        *before = HostState::Unknown;
+    }
+    assert_eq!(sentence("h", &up), "h: host is up");
 }
 
 fn named(name: &str, product: &str) -> Service {

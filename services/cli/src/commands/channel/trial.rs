@@ -1,0 +1,97 @@
+//! `portwatch channel test`: sends a test message and shows the answer.
+
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use portwatch_notifier::channels::trial::Trial;
+use portwatch_notifier::{Channel, channels};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::listing::{Format, line};
+use crate::printable::printable;
+use crate::settings::ConfigArgument;
+
+/// Send a message that says to be a test, and show what the receiver answers
+///
+/// It goes out at once, once, past routes and silences, and also if the channel is off. Nothing is
+/// kept of it. Ends with 1 if it was not taken.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The channel's name
+    name: String,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    config: ConfigArgument,
+}
+
+/// What became of it.
+#[derive(Serialize)]
+struct Line {
+    channel: String,
+    delivery: Uuid,
+    taken: bool,
+    latency_ms: u64,
+    status: Option<u16>,
+    error: Option<String>,
+    answer: Option<String>,
+}
+
+/// Runs the command.
+pub async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let channels = channels::configured(&arguments.config.load()?.notifier)?;
+    let name = &arguments.name;
+    let Some(channel) = channels.iter().find(|channel| channel.name() == name) else {
+        let names: Vec<_> = channels.iter().map(Channel::name).collect();
+        match names.as_slice() {
+            [] => {
+                bail!("no channel {name:?}: there is none in the settings: name them with --config")
+            }
+            names => bail!("no channel {name:?}: there are {}", names.join(", ")),
+        }
+    };
+    let tried = read(channel.name(), channel.test().await);
+    let mut out = io::stdout().lock();
+    match arguments.format {
+        Format::Ndjson => line(&mut out, &tried)?,
+        Format::Table => print(&mut out, &tried)?,
+    }
+    Ok(ExitCode::from(u8::from(!tried.taken)))
+}
+
+fn read(channel: &str, trial: Trial) -> Line {
+    let taken = trial.result.is_ok();
+    let (status, error, answer) = match trial.result {
+        Ok(sent) => (sent.status, None, sent.answer),
+        Err(failed) => (failed.status, Some(failed.error), failed.answer),
+    };
+    Line {
+        channel: channel.to_owned(),
+        delivery: trial.delivery,
+        taken,
+        latency_ms: u64::try_from(trial.latency.as_millis()).unwrap_or(u64::MAX),
+        status,
+        error,
+        answer,
+    }
+}
+
+fn print(out: &mut impl io::Write, tried: &Line) -> io::Result<()> {
+    let (channel, latency) = (&tried.channel, tried.latency_ms);
+    let status = tried.status;
+    let status = status.map_or(String::new(), |status| format!(" with {status}"));
+    match &tried.error {
+        None => writeln!(out, "{channel}: taken after {latency} ms{status}")?,
+        Some(error) => {
+            let error = printable(error);
+            writeln!(out, "{channel}: not taken, after {latency} ms: {error}")?;
+        }
+    }
+    match &tried.answer {
+        None => Ok(()),
+        Some(answer) => writeln!(out, "answer: {}", printable(answer)),
+    }
+}
