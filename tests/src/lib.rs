@@ -15,6 +15,7 @@ pub mod lab;
 mod listener;
 mod portwatch;
 mod receiver;
+pub mod roxy_wi;
 mod servers;
 mod skipped;
 

@@ -14,6 +14,7 @@ pub mod ports;
 pub mod problems;
 pub mod role;
 pub mod route;
+pub mod roxy_wi;
 pub mod scan;
 pub mod scan_now;
 pub mod scans;

@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 use commands::role::Role;
 use commands::{
     approve, channel, check, dead, deliveries, diff, doctor, healthcheck, history, migrate, ports,
-    problems, role, route, scan, scan_now, scans, silence, targets, up,
+    problems, role, route, roxy_wi, scan, scan_now, scans, silence, targets, up,
 };
 
 /// Exit code of anything that went wrong.
@@ -57,6 +57,7 @@ enum Command {
     Ack(problems::AckArguments),
     Silence(silence::Arguments),
     Route(route::Arguments),
+    RoxyWi(roxy_wi::Arguments),
     Channel(channel::Arguments),
     Deliveries(deliveries::Arguments),
     /// Run the scheduler: decides when each target is due
@@ -112,6 +113,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ack(arguments) => finish(problems::acknowledge(arguments)),
         Command::Silence(arguments) => finish(silence::run(arguments)),
         Command::Route(arguments) => finish(route::run(arguments)),
+        Command::RoxyWi(arguments) => finish(roxy_wi::run(arguments)),
         Command::Channel(arguments) => finish(channel::run(arguments)),
         Command::Deliveries(arguments) => finish(deliveries::run(arguments)),
         Command::Scheduler(arguments) => serve(Role::Scheduler, &arguments),

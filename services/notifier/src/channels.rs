@@ -16,6 +16,7 @@ mod matrix;
 mod mattermost;
 mod ntfy;
 mod pagerduty;
+mod roxy_wi;
 mod secrets;
 mod slack;
 mod teams;

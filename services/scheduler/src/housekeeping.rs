@@ -10,6 +10,7 @@ use portwatch_store::{PruneBefore, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::roxy_wi::RoxyWi;
 use crate::settings::Settings;
 use crate::watch;
 
@@ -32,6 +33,7 @@ const BATCH: u32 = 1_000;
 pub(crate) async fn run(
     store: &Store,
     settings: &Settings,
+    roxy_wi: Option<&RoxyWi>,
     wake: &Notify,
     shutdown: &CancellationToken,
 ) {
@@ -49,7 +51,7 @@ pub(crate) async fn run(
             tracing::warn!(%error, "slots could not be compared with the clock; trying again in a minute");
         }
         if round.is_multiple_of(PRUNE_EVERY)
-            && let Err(error) = prune(store, settings).await
+            && let Err(error) = prune(store, settings, roxy_wi).await
         {
             tracing::warn!(%error, "old rows could not be deleted; trying again in an hour");
         }
@@ -117,8 +119,16 @@ async fn rebase(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     }
 }
 
-async fn prune(store: &Store, settings: &Settings) -> Result<(), StoreError> {
-    store.sync_groups(&settings.retention()).await?;
+async fn prune(
+    store: &Store,
+    settings: &Settings,
+    roxy_wi: Option<&RoxyWi>,
+) -> Result<(), StoreError> {
+    let retention = match roxy_wi {
+        None => settings.retention(),
+        Some(roxy_wi) => roxy_wi.retention(store).await?,
+    };
+    store.sync_groups(&retention).await?;
     let now = Timestamp::now();
     let before = |age: SignedDuration| now.checked_sub(age).unwrap_or(Timestamp::MIN);
     let older_than = PruneBefore {

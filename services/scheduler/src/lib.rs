@@ -1,6 +1,6 @@
-//! Consumes the clock, the targets' settings, and the progress of jobs. Publishes jobs, and changes of targets and
-//! zones as a whole. Guarantees that each slot of a target becomes one run, that no target has two runs of its
-//! schedule out at once, and that what was decided is published even if this process dies in between.
+//! Consumes the clock, the targets' settings, Roxy-WI's servers, and the progress of jobs. Publishes jobs, and changes of
+//! targets and zones as a whole. Guarantees that each slot of a target becomes one run, that no target has two runs of
+//! its schedule out at once, and that what was decided is published even if this process dies in between.
 
 mod changes;
 mod claims;
@@ -9,6 +9,7 @@ mod plan;
 mod progress;
 mod requests;
 mod resolve;
+pub mod roxy_wi;
 mod settings;
 mod targets;
 mod watch;
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use claims::{ClaimError, Claimed, claim};
+pub use roxy_wi::RoxyWi;
 pub use settings::{GroupSettings, InvalidTarget, Settings, TargetSettings};
 pub use targets::{Source, sync};
 
@@ -39,6 +41,8 @@ pub struct Deps {
     pub store: Store,
     /// Where jobs go.
     pub bus: Bus,
+    /// Where more targets come from, if anywhere.
+    pub roxy_wi: Option<Arc<RoxyWi>>,
 }
 
 /// Runs until the token is cancelled. Any number of schedulers may run at once.
@@ -68,7 +72,8 @@ pub async fn run(deps: Deps, settings: &Settings, shutdown: CancellationToken) {
         relay(Topic::Change, &told),
         claims::run(store, settings, &wake, &shutdown),
         requests::run(store, settings, &wake, &shutdown),
-        housekeeping::run(store, settings, &told, &shutdown),
+        housekeeping::run(store, settings, deps.roxy_wi.as_deref(), &told, &shutdown),
+        Box::pin(roxy_wi::run(deps.roxy_wi.as_deref(), store, &shutdown)),
         noting,
     );
 }

@@ -11,6 +11,8 @@ pub use policy::{GroupSettings, TargetSettings};
 pub(crate) use target::Groups;
 pub use target::InvalidTarget;
 
+use crate::roxy_wi::RoxyWiSettings;
+
 /// The `[scheduler]` section.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
@@ -27,6 +29,8 @@ pub struct Settings {
     pub groups: Vec<GroupSettings>,
     /// The targets of the settings file.
     pub targets: Vec<TargetSettings>,
+    /// Where more targets come from.
+    pub roxy_wi: RoxyWiSettings,
 }
 
 impl Default for Settings {
@@ -38,6 +42,7 @@ impl Default for Settings {
             resolve_timeout: SignedDuration::from_secs(5),
             groups: Vec::new(),
             targets: Vec::new(),
+            roxy_wi: RoxyWiSettings::default(),
         }
     }
 }

@@ -16,6 +16,8 @@ pub enum Source {
     Settings,
     /// The arguments of `portwatch up`.
     CommandLine,
+    /// Roxy-WI's list of servers.
+    RoxyWi,
 }
 
 impl Source {
@@ -24,6 +26,7 @@ impl Source {
         match self {
             Self::Settings => "settings",
             Self::CommandLine => "command-line",
+            Self::RoxyWi => "roxy-wi",
         }
     }
 

@@ -71,6 +71,7 @@ impl World {
             let deps = Deps {
                 store: store.clone(),
                 bus: bus.clone(),
+                roxy_wi: None,
             };
             let stop = shutdown.clone();
             tokio::spawn(async move { run(deps, &Settings::default(), stop).await });

@@ -9,15 +9,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 use portwatch_notifier::channels;
 use portwatch_runtime::settings::List;
-use portwatch_scheduler::{Source, TargetSettings};
+use portwatch_scheduler::{RoxyWi, Source, TargetSettings};
 
 use crate::settings::ConfigArgument;
 use checks::{Finding, Verdict};
 
 /// Check what this machine permits and reaches, and say how to mend what is wrong
 ///
-/// Checks raw sockets, the kernel's limits, the clock, the broker and the database (if they are set), and
-/// the route to each target. No packet is sent to a target. Exit code 0 if all is well, 1 if
+/// Checks raw sockets, the kernel's limits, the clock, the broker, the database and
+/// Roxy-WI (if they are set), and the route to each target. No packet is sent to a target. Exit code 0 if all is well, 1 if
 /// something needs mending, 2 if the settings are wrong.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -38,6 +38,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     }));
     // Tries the templates, too. Nothing is sent.
     channels::configured(&settings.notifier)?;
+    let roxy_wi = RoxyWi::configured(&settings.scheduler)?;
     let targets = Source::Settings.targets(&settings.scheduler.groups, &listed)?;
 
     let mut findings = vec![checks::settings(arguments.config.file(), targets.len())];
@@ -47,6 +48,9 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     findings.push(checks::broker(&settings.broker).await);
     let (database, clock) = checks::database_and_clock(&settings.store).await;
     findings.extend([database, clock]);
+    if let Some(roxy_wi) = roxy_wi {
+        findings.push(checks::roxy_wi(&roxy_wi).await);
+    }
     for target in &targets {
         findings.push(checks::route(target).await);
     }

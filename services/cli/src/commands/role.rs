@@ -11,6 +11,7 @@ use portwatch_runtime::health::{self, Readiness};
 use portwatch_runtime::{shutdown, telemetry};
 use portwatch_scanner::Scanner;
 use portwatch_scanner::privilege::Keep;
+use portwatch_scheduler::RoxyWi;
 use portwatch_store::{Store, retry_while_unavailable};
 use tokio_util::sync::CancellationToken;
 
@@ -59,6 +60,8 @@ pub struct Ready {
     scanner: Option<Scanner>,
     /// Whom the notifier tells; none for the other roles.
     channels: Vec<Channel>,
+    /// Where the scheduler takes more targets from; `None` for the other roles.
+    roxy_wi: Option<Arc<RoxyWi>>,
 }
 
 /// Reads the settings and starts logging; opens the scanner's sockets, tries the notifier's templates.
@@ -74,12 +77,17 @@ pub fn prepare(role: Role, arguments: &Arguments) -> Result<Ready> {
         Role::Notifier => channels::configured(&settings.notifier)?,
         Role::Scanner | Role::Scheduler | Role::Differ => Vec::new(),
     };
+    let roxy_wi = match role {
+        Role::Scheduler => RoxyWi::configured(&settings.scheduler)?.map(Arc::new),
+        Role::Scanner | Role::Differ | Role::Notifier => None,
+    };
     Ok(Ready {
         role,
         listen: arguments.listen.unwrap_or(settings.runtime.listen),
         settings,
         scanner,
         channels,
+        roxy_wi,
     })
 }
 
@@ -91,6 +99,7 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
         listen,
         scanner,
         channels,
+        roxy_wi,
     } = ready;
     let metrics = telemetry::start_metrics()?;
     let shutdown = shutdown::on_signal().context("listening for signals")?;
@@ -112,6 +121,9 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
         });
         store = Some(opened);
     }
+    if let Some(roxy_wi) = roxy_wi.clone() {
+        readiness = readiness.with_note("roxy-wi", move || roxy_wi.note());
+    }
     // Health is answered until the very end, so that a slow stop is not taken for a death.
     let end = CancellationToken::new();
     let address = health::serve(listen, readiness, metrics, end.clone()).await?;
@@ -119,7 +131,9 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
 
     match (scanner, store) {
         (Some(scanner), _) => scan(scanner, &settings, &bus, &shutdown).await?,
-        (None, Some(store)) => serve(role, &settings, &bus, store, channels, &shutdown).await?,
+        (None, Some(store)) => {
+            serve(role, &settings, &bus, store, (channels, roxy_wi), &shutdown).await?;
+        }
         (None, None) => {}
     }
     bus.close().await;
@@ -145,7 +159,7 @@ async fn serve(
     settings: &Settings,
     bus: &Bus,
     store: Store,
-    channels: Vec<Channel>,
+    (channels, roxy_wi): (Vec<Channel>, Option<Arc<RoxyWi>>),
     shutdown: &CancellationToken,
 ) -> Result<()> {
     let bus = bus.clone();
@@ -164,6 +178,7 @@ async fn serve(
             let deps = portwatch_scheduler::Deps {
                 store: store.clone(),
                 bus,
+                roxy_wi,
             };
             portwatch_scheduler::run(deps, &settings.scheduler, shutdown.clone()).await;
         }

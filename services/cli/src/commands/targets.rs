@@ -1,5 +1,7 @@
 //! `portwatch targets`: what is watched, and how it stands.
 
+mod set;
+
 use std::io;
 use std::process::ExitCode;
 
@@ -17,7 +19,10 @@ use crate::state::StateArguments;
 /// ports are open, and what is wrong: ports that are open and should not be (unexpected) or should be
 /// and are not (missing), and scans that do not come (overdue).
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// How to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -25,13 +30,23 @@ pub struct Arguments {
     state: StateArguments,
 }
 
+#[derive(clap::Subcommand)]
+enum Command {
+    Set(set::Arguments),
+}
+
 /// One target.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "switches as they are")]
 struct Line<'a> {
+    id: String,
     target: &'a str,
     group: &'a str,
     zone: &'a str,
+    addresses: Vec<String>,
     enabled: bool,
+    notify: bool,
+    history: bool,
     schedule: String,
     last_scanned: Option<Timestamp>,
     next_due: Timestamp,
@@ -46,6 +61,9 @@ struct Line<'a> {
 
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
+    if let Some(Command::Set(arguments)) = arguments.command {
+        return set::run(arguments).await;
+    }
     let states = arguments.state.open().await?.target_states().await?;
     let now = Timestamp::now();
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -84,10 +102,14 @@ pub fn is_overdue(state: &TargetState, now: Timestamp) -> bool {
 fn object(state: &TargetState, now: Timestamp) -> Line<'_> {
     let target = &state.target;
     Line {
+        id: target.id.to_string(),
         target: &target.name,
         group: &target.group,
         zone: target.zone.as_str(),
+        addresses: target.addresses.iter().map(ToString::to_string).collect(),
         enabled: target.switches.enabled,
+        notify: target.switches.notify,
+        history: target.switches.history,
         schedule: target.schedule.to_string(),
         last_scanned: state.scanned_at,
         next_due: state.next_due_at,
@@ -129,6 +151,9 @@ fn findings(state: &TargetState, now: Timestamp) -> String {
     let mut words = Vec::new();
     if !state.target.switches.enabled {
         words.push("switched off".to_owned());
+    }
+    if state.target.switches.enabled && !state.target.switches.notify {
+        words.push("not told".to_owned());
     }
     if is_overdue(state, now) {
         let since = state.overdue_since.unwrap_or(state.next_due_at);

@@ -18,7 +18,7 @@ use portwatch_runtime::settings::{List, Secret};
 use portwatch_runtime::{shutdown, telemetry};
 use portwatch_scanner::Scanner;
 use portwatch_scanner::privilege::Keep;
-use portwatch_scheduler::{Source, TargetSettings};
+use portwatch_scheduler::{RoxyWi, Source, TargetSettings};
 use portwatch_store::{Store, sqlite};
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +81,8 @@ pub struct Ready {
     settings: Settings,
     /// The targets of the command line, then those of the settings.
     targets: [Vec<Target>; 2],
+    /// Where more targets come from.
+    roxy_wi: Option<Arc<RoxyWi>>,
     directory: PathBuf,
     /// The scanner's sockets, open, with no privilege left.
     scanner: Scanner,
@@ -97,7 +99,8 @@ pub fn prepare(mut arguments: Arguments) -> Result<Ready> {
         Source::CommandLine.targets(&settings.scheduler.groups, &arguments.target_settings())?;
     let listed =
         Source::Settings.targets(&settings.scheduler.groups, &settings.scheduler.targets)?;
-    if given.is_empty() && listed.is_empty() {
+    let roxy_wi = RoxyWi::configured(&settings.scheduler)?.map(Arc::new);
+    if given.is_empty() && listed.is_empty() && roxy_wi.is_none() {
         bail!(
             "nothing to watch: name a target (portwatch up 127.0.0.1), or list some in a settings file"
         );
@@ -113,6 +116,7 @@ pub fn prepare(mut arguments: Arguments) -> Result<Ready> {
         arguments,
         settings,
         targets: [given, listed],
+        roxy_wi,
         directory,
         scanner,
     })
@@ -124,6 +128,7 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
         arguments,
         mut settings,
         targets: [given, listed],
+        roxy_wi,
         directory,
         scanner,
     } = ready;
@@ -147,7 +152,13 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
 
     let end = CancellationToken::new();
     let address = arguments.listen.unwrap_or(settings.runtime.listen);
-    let address = health::serve(address, readiness(&store), metrics, end.clone()).await?;
+    let address = health::serve(
+        address,
+        readiness(&store, roxy_wi.as_ref()),
+        metrics,
+        end.clone(),
+    )
+    .await?;
     for (source, targets) in [(Source::CommandLine, &given), (Source::Settings, &listed)] {
         portwatch_scheduler::sync(&store, source, targets).await?;
     }
@@ -156,7 +167,12 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
 
     let shards = settings.broker.snapshot_shards;
     let scanner = portwatch_scanner::Deps::new(bus.clone(), shards, scanner);
-    serve(&settings, &store, scanner, told, &printer, &shutdown).await?;
+    let scheduler = portwatch_scheduler::Deps {
+        store,
+        bus,
+        roxy_wi,
+    };
+    serve(&settings, scheduler, scanner, told, &printer, &shutdown).await?;
     end.cancel();
     printer.line("stopped; what changes until the next start is told then");
     Ok(ExitCode::SUCCESS)
@@ -215,28 +231,28 @@ fn channels(settings: &Settings, printer: &Arc<Printer>) -> Result<Vec<Channel>>
     Ok(channels)
 }
 
-fn readiness(store: &Store) -> Readiness {
+fn readiness(store: &Store, roxy_wi: Option<&Arc<RoxyWi>>) -> Readiness {
     let store = store.clone();
-    Readiness::default().with("database", move || {
+    let readiness = Readiness::default().with("database", move || {
         let store = store.clone();
         async move { store.check().await }
-    })
+    });
+    match roxy_wi.cloned() {
+        Some(roxy_wi) => readiness.with_note("roxy-wi", move || roxy_wi.note()),
+        None => readiness,
+    }
 }
 
 async fn serve(
     settings: &Settings,
-    store: &Store,
+    scheduler: portwatch_scheduler::Deps,
     scanner: portwatch_scanner::Deps,
     (channels, routing): (Vec<Channel>, Routing),
     printer: &Arc<Printer>,
     shutdown: &CancellationToken,
 ) -> Result<()> {
     let snapshot_shards = settings.broker.snapshot_shards;
-    let bus = scanner.bus.clone();
-    let scheduler = portwatch_scheduler::Deps {
-        store: store.clone(),
-        bus: bus.clone(),
-    };
+    let (store, bus) = (scheduler.store.clone(), scheduler.bus.clone());
     let seen = Arc::clone(printer);
     let differ = portwatch_differ::Deps {
         store: store.clone(),

@@ -22,9 +22,14 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 type Check =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// The checks behind `/readyz`, by name.
+type Note = Box<dyn Fn() -> String + Send + Sync>;
+
+/// The checks behind `/readyz`, by name, and what is told beside them.
 #[derive(Default)]
-pub struct Readiness(BTreeMap<&'static str, Check>);
+pub struct Readiness {
+    checks: BTreeMap<&'static str, Check>,
+    notes: BTreeMap<&'static str, Note>,
+}
 
 impl Readiness {
     /// Adds a check that is run at every question.
@@ -39,14 +44,25 @@ impl Readiness {
             let answer = check();
             Box::pin(async move { answer.await.map_err(|error| error.to_string()) })
         });
-        self.0.insert(name, check);
+        self.checks.insert(name, check);
+        self
+    }
+
+    /// Adds how something stands without which the process does its work all the same.
+    #[must_use]
+    pub fn with_note(
+        mut self,
+        name: &'static str,
+        note: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.notes.insert(name, Box::new(note));
         self
     }
 
     /// Runs all checks; each is `Ok`, or what is wrong.
     async fn ask(&self) -> BTreeMap<&'static str, Result<(), String>> {
         let mut answers = BTreeMap::new();
-        for (&name, check) in &self.0 {
+        for (&name, check) in &self.checks {
             let answer = tokio::time::timeout(CHECK_TIMEOUT, check()).await;
             let answer = answer
                 .unwrap_or_else(|_| Err(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())));
@@ -106,8 +122,13 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
         .into_iter()
         .map(|(name, answer)| (name, answer.err().unwrap_or_else(|| "ok".to_owned())))
         .collect();
-    let body =
+    let mut body =
         serde_json::json!({ "status": if ready { "ok" } else { "not ready" }, "checks": checks });
+    let notes = shared.readiness.notes.iter();
+    let notes: BTreeMap<_, _> = notes.map(|(name, note)| (name, note())).collect();
+    if !notes.is_empty() {
+        body["notes"] = serde_json::json!(notes);
+    }
     let status = if ready {
         StatusCode::OK
     } else {

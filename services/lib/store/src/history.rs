@@ -142,4 +142,7 @@ pub trait History: Send + Sync {
     /// Makes these the only groups that have a time of their own for which history is kept. For others
     /// [`PruneBefore::history`](crate::PruneBefore::history) counts.
     async fn sync_groups(&self, groups: &[GroupRetention]) -> Result<(), StoreError>;
+
+    /// The groups that have a time of their own, by name, as [`sync_groups`](Self::sync_groups) last made them.
+    async fn group_retention(&self) -> Result<Vec<GroupRetention>, StoreError>;
 }

@@ -22,7 +22,7 @@ pub struct Synced {
 /// Reads and writes targets.
 #[async_trait]
 pub trait Targets: Send + Sync {
-    /// Makes the targets of one source (`settings`, `command-line`) exactly these. A new target is
+    /// Makes the targets of one source (`settings`, `command-line`, `roxy-wi`) exactly these. A new target is
     /// due soon: at `now` if it comes alone, else spread (`domain::job::due::first_slot`). So is one whose schedule,
     /// ports or addresses changed, or that is listed or enabled again; others keep their slot. A target that is listed again takes up its state and
     /// history where it was. Fails if an id is given twice.
@@ -35,4 +35,7 @@ pub trait Targets: Send + Sync {
 
     /// All targets that a source lists, enabled or not, by name.
     async fn targets(&self) -> Result<Vec<Target>, StoreError>;
+
+    /// The targets that this source lists, enabled or not, by name.
+    async fn targets_of(&self, source: &str) -> Result<Vec<Target>, StoreError>;
 }

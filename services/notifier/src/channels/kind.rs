@@ -8,7 +8,7 @@ use super::http::{Plan, Reach};
 use super::template::Template;
 use super::{
     Channel, Habits, alertmanager, discord, googlechat, mail, matrix, mattermost, ntfy, pagerduty,
-    slack, teams, telegram, webhook,
+    roxy_wi, slack, teams, telegram, webhook,
 };
 use crate::deliver::pace::Limits;
 use crate::settings::{ChannelSettings, Settings};
@@ -122,6 +122,14 @@ pub(super) const KINDS: &[Kind] = &[
     kind("mattermost", &["url"], mattermost::plan, 0),
     kind("ntfy", &["url", "token", "to"], ntfy::plan, 12),
     kind("pagerduty", &["url", "token"], pagerduty::plan, 60),
+    Kind {
+        word: "roxy-wi",
+        keys: &["url", "to", "ca"],
+        speaks: Speaks::Itself(roxy_wi::channel),
+        words: true,
+        readers: Readers::Programs,
+        per_minute: 0,
+    },
     kind("slack", &["url", "token", "to"], slack::plan, 60),
     kind("teams", &["url"], teams::plan, 60),
     kind("telegram", &["url", "token", "to"], telegram::plan, 20),

@@ -1,6 +1,6 @@
 //! Settings to targets: each value is read where it stands, so that an error names its place.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -170,12 +170,16 @@ impl Read {
 
 /// The groups of the settings, ready to be asked.
 #[derive(Debug, Default)]
-pub(crate) struct Groups(HashMap<String, Read>);
+pub(crate) struct Groups {
+    said: HashMap<String, Read>,
+    /// Those that say how long their history is kept.
+    keep_history: HashSet<String>,
+}
 
 impl Groups {
     /// Reads the groups; the error names the first that is wrong, and the field.
     pub(crate) fn read(settings: &[GroupSettings]) -> Result<Self, InvalidTarget> {
-        let mut groups = HashMap::new();
+        let mut groups = Self::default();
         for group in settings {
             let at = Place {
                 of: "group",
@@ -188,11 +192,26 @@ impl Groups {
                 return Err(at.invalid("keep_history: not a time to keep anything"));
             }
             let read = Read::of(group.policy(), at)?;
-            if groups.insert(group.name.clone(), read).is_some() {
+            if groups.said.insert(group.name.clone(), read).is_some() {
                 return Err(at.invalid("another group has this name"));
             }
+            if group.keep_history.is_some() {
+                groups.keep_history.insert(group.name.clone());
+            }
         }
-        Ok(Self(groups))
+        Ok(groups)
+    }
+
+    /// Whether this group says when its targets are scanned.
+    pub(crate) fn says_when(&self, group: &str) -> bool {
+        self.said
+            .get(group)
+            .is_some_and(|read| read.every.is_some())
+    }
+
+    /// Whether this group says how long its history is kept.
+    pub(crate) fn says_how_long(&self, group: &str) -> bool {
+        self.keep_history.contains(group)
     }
 }
 
@@ -221,7 +240,7 @@ impl TargetSettings {
             name: &name,
         };
         let group = self.group.clone().unwrap_or_else(|| NO_GROUP.to_owned());
-        let of_group = groups.0.get(&group).cloned().unwrap_or_default();
+        let of_group = groups.said.get(&group).cloned().unwrap_or_default();
         let read = Read::of(self.policy(), at)?.or(of_group);
         let usual_ports = || at.read("ports", "top1000");
         let target = Target {

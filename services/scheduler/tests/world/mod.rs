@@ -76,6 +76,7 @@ impl World {
             let deps = Deps {
                 store: self.store.clone(),
                 bus: self.bus.clone(),
+                roxy_wi: None,
             };
             let stop = self.shutdown.clone();
             tokio::spawn(async move { run(deps, &Settings::default(), stop).await });

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use portwatch_domain::target::Target;
+use portwatch_scheduler::RoxyWi;
 
+use crate::listing::counted;
 use crate::settings::{BrokerSettings, StoreSettings, until_good};
 
 /// How far the clocks of this machine and the database may lie apart before it is worth a word.
@@ -155,6 +157,19 @@ pub async fn database_and_clock(settings: &StoreSettings) -> (Finding, Finding) 
         "connected, and its tables are up to date",
     );
     (database, self::clock(store.clock().await.ok()))
+}
+
+/// Whether Roxy-WI lets us read what the scheduler needs.
+pub async fn roxy_wi(roxy_wi: &RoxyWi) -> Finding {
+    match roxy_wi.servers().await {
+        Ok(servers) => Finding::new(
+            "Roxy-WI",
+            Verdict::Good,
+            format!("lists {}", counted(servers as u64, "server")),
+        ),
+        Err(error) => Finding::new("Roxy-WI", Verdict::Wrong, error.to_string())
+            .mend("ops/roxy-wi.md says which user is needed"),
+    }
 }
 
 /// Whether the clock can be right: later than this program, and near the database's.

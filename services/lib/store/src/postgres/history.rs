@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
+use jiff::SignedDuration;
 use portwatch_domain::change::compare::Past;
 use portwatch_domain::target::TargetId;
 use tokio_postgres::types::ToSql;
@@ -226,6 +227,25 @@ impl History for Postgres {
                 .await?;
             transaction.execute(&save, &[&names, &keep]).await?;
             Ok(())
+        })
+    }
+
+    async fn group_retention(&self) -> Result<Vec<GroupRetention>, StoreError> {
+        transaction!(self, "reading how long history is kept", |transaction| {
+            let select = "SELECT name, keep_history_us FROM groups ORDER BY name COLLATE \"C\"";
+            let select = transaction.prepare_cached(select).await?;
+            let read = |row: &Row| -> Result<GroupRetention, Problem> {
+                Ok(GroupRetention {
+                    group: row.try_get("name")?,
+                    keep_history: SignedDuration::from_micros(row.try_get("keep_history_us")?),
+                })
+            };
+            transaction
+                .query(&select, &[])
+                .await?
+                .iter()
+                .map(read)
+                .collect()
         })
     }
 }

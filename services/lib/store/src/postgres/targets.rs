@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Postgres, Problem, rows};
 use crate::StoreError;
 use crate::columns::{Unreadable, cut};
-use crate::targets::sync::{Plan, Stored, Wanted, plan};
+use crate::targets::sync::{Plan, Stored, Wanted, by_name, plan};
 use crate::targets::{Synced, Targets};
 
 /// The key of the advisory lock under which one process syncs at a time.
@@ -82,14 +82,19 @@ impl Targets for Postgres {
     }
 
     async fn targets(&self) -> Result<Vec<Target>, StoreError> {
-        let mut targets = transaction!(self, "reading targets", |transaction| {
+        transaction!(self, "reading targets", |transaction| {
             let stored = read(transaction, "SELECT {} FROM targets t WHERE listed", &[]).await?;
-            let targets: Result<Vec<_>, _> =
-                stored.into_iter().map(|row| row.columns.target()).collect();
-            Ok(targets?)
-        })?;
-        targets.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
-        Ok(targets)
+            Ok(by_name(stored)?)
+        })
+    }
+
+    async fn targets_of(&self, source: &str) -> Result<Vec<Target>, StoreError> {
+        let source = source.to_owned();
+        transaction!(self, "reading the targets of a source", |transaction| {
+            let sql = "SELECT {} FROM targets t WHERE listed AND source = $1";
+            let stored = read(transaction, sql, &[&source]).await?;
+            Ok(by_name(stored)?)
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The history in SQLite.
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use portwatch_domain::change::compare::Past;
 use portwatch_domain::target::TargetId;
 use rusqlite::types::{ToSql, Type};
@@ -225,6 +226,23 @@ impl History for Sqlite {
                 save.execute(params![group.group, micros(group.keep_history)])?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn group_retention(&self) -> Result<Vec<GroupRetention>, StoreError> {
+        self.transaction("reading how long history is kept", |transaction| {
+            rows::select(
+                transaction,
+                "SELECT name, keep_history_us FROM groups ORDER BY name",
+                [],
+                |row| {
+                    Ok(GroupRetention {
+                        group: row.get("name")?,
+                        keep_history: SignedDuration::from_micros(row.get("keep_history_us")?),
+                    })
+                },
+            )
         })
         .await
     }

@@ -8,7 +8,7 @@ use rusqlite::{Transaction, named_params};
 use super::rows::{self, json};
 use super::{Problem, Sqlite};
 use crate::StoreError;
-use crate::targets::sync::{Plan, Stored, Wanted, plan};
+use crate::targets::sync::{Plan, Stored, Wanted, by_name, plan};
 use crate::targets::{Synced, Targets};
 
 const INSERT: &str = "INSERT INTO targets (id, source, listed, \
@@ -53,15 +53,21 @@ impl Targets for Sqlite {
     }
 
     async fn targets(&self) -> Result<Vec<Target>, StoreError> {
-        let mut targets = self
-            .transaction("reading targets", |transaction| {
-                let listed = stored(transaction)?.into_iter().filter(|row| row.listed);
-                let targets: Result<Vec<_>, _> = listed.map(|row| row.columns.target()).collect();
-                Ok(targets?)
-            })
-            .await?;
-        targets.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
-        Ok(targets)
+        self.transaction("reading targets", |transaction| {
+            let listed = stored(transaction)?.into_iter().filter(|row| row.listed);
+            Ok(by_name(listed)?)
+        })
+        .await
+    }
+
+    async fn targets_of(&self, source: &str) -> Result<Vec<Target>, StoreError> {
+        let source = source.to_owned();
+        self.transaction("reading the targets of a source", move |transaction| {
+            let listed = stored(transaction)?.into_iter();
+            let listed = listed.filter(|row| row.listed && row.source == source);
+            Ok(by_name(listed)?)
+        })
+        .await
     }
 }
 

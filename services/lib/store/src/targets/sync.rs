@@ -8,7 +8,7 @@ use portwatch_domain::target::Target;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::columns::{TargetColumns, cut};
+use crate::columns::{TargetColumns, Unreadable, cut};
 use crate::targets::Synced;
 
 /// A target as it is stored.
@@ -103,6 +103,14 @@ pub(crate) fn plan(
         .filter(|row| row.listed && row.source == source);
     plan.retire = gone.map(|row| row.columns.id).collect();
     Ok(plan)
+}
+
+/// Rows as targets, by name.
+pub(crate) fn by_name(rows: impl IntoIterator<Item = Stored>) -> Result<Vec<Target>, Unreadable> {
+    let targets = rows.into_iter().map(|row| row.columns.target());
+    let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
+    targets.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    Ok(targets)
 }
 
 fn is_due(stored: &Stored, wanted: &TargetColumns) -> bool {

@@ -148,6 +148,8 @@ pub async fn each_group_keeps_its_history_for_its_own_time(store: Store) {
         .sync_groups(&[keep("short", 2), keep("other", 3)])
         .await
         .unwrap();
+    let kept = store.group_retention().await.unwrap();
+    assert_eq!(kept, [keep("other", 3), keep("short", 2)]);
     store.prune(six_days).await.unwrap();
     assert_eq!(left().await, [1, 6, 3]);
     store.sync_groups(&[]).await.unwrap();

@@ -98,11 +98,14 @@ pub async fn a_sync_touches_no_other_source(store: Store) {
         .await
         .unwrap();
     assert_eq!((synced.created, synced.retired), (1, 0));
+    assert_eq!(store.targets_of("command-line").await.unwrap(), [other]);
+    assert_eq!(store.targets_of(SOURCE).await.unwrap(), [target("a")]);
     let synced = store
         .sync_targets("command-line", &[], at(0))
         .await
         .unwrap();
     assert_eq!(synced.retired, 1);
+    assert_eq!(store.targets_of("command-line").await.unwrap(), []);
     assert_eq!(store.targets().await.unwrap(), [target("a")]);
 }
 
