@@ -91,9 +91,7 @@ pub async fn target(store: &Store, name: &str) -> Result<Target> {
 
 /// The target of this name, or of this group and name: `group/name`.
 fn named<'a>(targets: &'a [Target], name: &str) -> Option<&'a Target> {
-    targets
-        .iter()
-        .find(|target| target.name == name || format!("{}/{}", target.group, target.name) == name)
+    targets.iter().find(|target| target.is_called(name))
 }
 
 /// How many names an error lists.

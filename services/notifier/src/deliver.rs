@@ -1,6 +1,7 @@
 //! Attempts deliveries that are due, and records how each attempt ended.
 
 mod attempt;
+pub(crate) mod gauges;
 pub(crate) mod pace;
 
 use std::time::{Duration, Instant};

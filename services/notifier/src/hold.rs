@@ -47,8 +47,11 @@ async fn of_channel(
     while !shutdown.is_cancelled() {
         woken.mark_unchanged();
         let told = async {
-            let told = tell(deps, channel).await?;
-            if told {
+            let next = deps.store.next_held(&names).await?;
+            if next.is_none_or(|next| next > Timestamp::now()) {
+                return Ok(next);
+            }
+            if tell(deps, channel).await? {
                 wake.send_replace(());
             }
             deps.store.next_held(&names).await.map_err(Problem::from)

@@ -5,9 +5,10 @@
 //! Making the deliveries (`record`) is apart from attempting them (`deliver`): what is in the store
 //! survives everything, and the broker only wakes.
 
+pub mod api;
+pub mod ask;
 pub mod channels;
 mod deliver;
-mod gauges;
 mod hold;
 pub mod log;
 pub mod problems;
@@ -73,7 +74,7 @@ pub async fn run(
         deliver::run(&deps, settings, &wake, &shutdown),
         hold::run(&deps, &wake, &shutdown),
         problems::run(&deps, settings.remind, &wake, &shutdown),
-        gauges::run(&deps, &shutdown),
+        deliver::gauges::run(&deps, &shutdown),
     );
     ended
 }

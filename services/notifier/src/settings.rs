@@ -21,6 +21,8 @@ pub struct Settings {
     pub allow: List<Allowed>,
     /// The proxy that all requests go by, if there is one; it may hold a password.
     pub proxy: Secret,
+    /// Who may ask over HTTP; nobody, if it is empty.
+    pub api_token: Secret,
     /// The webhook, if there is one.
     pub webhook: Option<WebhookSettings>,
     /// The named channels.
@@ -48,6 +50,7 @@ impl Default for Settings {
             attempts_at_once: 32,
             allow: List::default(),
             proxy: Secret::default(),
+            api_token: Secret::default(),
             webhook: None,
             channels: Vec::new(),
             default: None,

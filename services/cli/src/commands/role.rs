@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use portwatch_bus::Bus;
-use portwatch_notifier::{Channel, channels};
+use portwatch_notifier::api::{self, ApiDeps};
+use portwatch_notifier::{Channel, Routing, channels};
 use portwatch_runtime::health::{self, Readiness};
 use portwatch_runtime::{shutdown, telemetry};
 use portwatch_scanner::Scanner;
@@ -58,11 +59,14 @@ pub struct Ready {
     listen: SocketAddr,
     /// The scanner's sockets, open, with no privilege left; `None` for the other roles.
     scanner: Option<Scanner>,
-    /// Whom the notifier tells; none for the other roles.
-    channels: Vec<Channel>,
+    /// Whom the notifier tells, and of what; `None` for the other roles.
+    told: Option<Told>,
     /// Where the scheduler takes more targets from; `None` for the other roles.
     roxy_wi: Option<Arc<RoxyWi>>,
 }
+
+/// Whom the notifier tells, and of what.
+type Told = (Arc<Vec<Channel>>, Arc<Routing>);
 
 /// Reads the settings and starts logging; opens the scanner's sockets, tries the notifier's templates.
 pub fn prepare(role: Role, arguments: &Arguments) -> Result<Ready> {
@@ -73,9 +77,13 @@ pub fn prepare(role: Role, arguments: &Arguments) -> Result<Ready> {
         Role::Scanner => Some(sandbox::open(&settings.scanner, Keep::Nothing)?),
         Role::Scheduler | Role::Differ | Role::Notifier => None,
     };
-    let channels = match role {
-        Role::Notifier => channels::configured(&settings.notifier)?,
-        Role::Scanner | Role::Scheduler | Role::Differ => Vec::new(),
+    let told = match role {
+        Role::Notifier => {
+            let channels = channels::configured(&settings.notifier)?;
+            let routing = Routing::read(&settings.notifier, &channels)?;
+            Some((Arc::new(channels), Arc::new(routing)))
+        }
+        Role::Scanner | Role::Scheduler | Role::Differ => None,
     };
     let roxy_wi = match role {
         Role::Scheduler => RoxyWi::configured(&settings.scheduler)?.map(Arc::new),
@@ -86,7 +94,7 @@ pub fn prepare(role: Role, arguments: &Arguments) -> Result<Ready> {
         listen: arguments.listen.unwrap_or(settings.runtime.listen),
         settings,
         scanner,
-        channels,
+        told,
         roxy_wi,
     })
 }
@@ -98,7 +106,7 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
         settings,
         listen,
         scanner,
-        channels,
+        told,
         roxy_wi,
     } = ready;
     let metrics = telemetry::start_metrics()?;
@@ -126,13 +134,24 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
     }
     // Health is answered until the very end, so that a slow stop is not taken for a death.
     let end = CancellationToken::new();
-    let address = health::serve(listen, readiness, metrics, end.clone()).await?;
+    let api = match (&store, &told) {
+        (Some(store), Some((channels, routing))) => {
+            let deps = ApiDeps {
+                store: store.clone(),
+                channels: channels.clone(),
+                routing: routing.clone(),
+            };
+            api::router(deps, &settings.notifier.api_token)?
+        }
+        _ => None,
+    };
+    let address = health::serve(listen, readiness, metrics, api, end.clone()).await?;
     tracing::info!(role = role.name(), version = env!("CARGO_PKG_VERSION"), %address, "starting");
 
     match (scanner, store) {
         (Some(scanner), _) => scan(scanner, &settings, &bus, &shutdown).await?,
         (None, Some(store)) => {
-            serve(role, &settings, &bus, store, (channels, roxy_wi), &shutdown).await?;
+            serve(role, &settings, &bus, store, (told, roxy_wi), &shutdown).await?;
         }
         (None, None) => {}
     }
@@ -159,7 +178,7 @@ async fn serve(
     settings: &Settings,
     bus: &Bus,
     store: Store,
-    (channels, roxy_wi): (Vec<Channel>, Option<Arc<RoxyWi>>),
+    (told, roxy_wi): (Option<Told>, Option<Arc<RoxyWi>>),
     shutdown: &CancellationToken,
 ) -> Result<()> {
     let bus = bus.clone();
@@ -193,17 +212,19 @@ async fn serve(
             portwatch_differ::run(deps, &settings.differ, shutdown.clone()).await?;
         }
         Role::Notifier | Role::Scanner => {
+            let Some((channels, routing)) = told else {
+                return Ok(());
+            };
             if channels.is_empty() {
                 tracing::warn!(
                     "no channel is set (notifier.webhook.url or notifier.channels): changes go to the history and nobody is told"
                 );
             }
-            let routing = portwatch_notifier::Routing::read(&settings.notifier, &channels)?;
             let deps = portwatch_notifier::Deps {
                 store,
                 bus,
-                channels: Arc::new(channels),
-                routing: Arc::new(routing),
+                channels,
+                routing,
                 silences: portwatch_notifier::Silences::default(),
             };
             portwatch_notifier::run(deps, &settings.notifier, shutdown.clone()).await?;

@@ -1,23 +1,17 @@
 //! `portwatch route`: who would be told of a change, and why.
 
-mod sample;
-
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use jiff::Timestamp;
-use portwatch_domain::change::{About, Change, ChangeKind, Severity};
-use portwatch_domain::notification::quiet::{Quiet, quiet};
-use portwatch_domain::notification::route::Way;
-use portwatch_domain::notification::words::sentence;
+use portwatch_domain::change::{ChangeKind, Severity};
 use portwatch_domain::ports::{Port, PortSet, PortSetError};
-use portwatch_domain::target::{Target, Zone};
-use portwatch_notifier::{Routing, channels, silences};
-use serde::Serialize;
+use portwatch_domain::target::Zone;
+use portwatch_notifier::ask::{Answer, Asked, ask};
+use portwatch_notifier::{Routing, channels};
 
-use crate::listing::{Format, line, time};
+use crate::listing::{Format, line};
 use crate::printable::printable;
 use crate::state::{self, StateArguments};
 
@@ -71,118 +65,30 @@ fn port(text: &str) -> Result<Port, String> {
     }
 }
 
-/// What would happen.
-#[derive(Serialize)]
-struct Answer {
-    change: String,
-    severity: &'static str,
-    /// Why nobody is told; `null` if that is left to the routes.
-    quiet: Option<String>,
-    routes: Vec<Step>,
-    told: Vec<Told>,
-}
-
-/// What one route says to it.
-#[derive(Serialize)]
-struct Step {
-    /// `null` for the default.
-    route: Option<String>,
-    fits: bool,
-    /// What does not fit.
-    misfit: Option<&'static str>,
-    channels: Vec<String>,
-}
-
-/// Who would be told.
-#[derive(Serialize)]
-struct Told {
-    channel: String,
-    digest: bool,
-}
-
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let settings = arguments.state.settings()?.notifier;
     let channels = channels::configured(&settings)?;
     let routing = Routing::read(&settings, &channels)?;
     let store = arguments.state.open().await?;
-    let target = match &arguments.target {
-        Some(name) => Some(state::target(&store, name).await?),
-        None => None,
+    if let Some(name) = &arguments.target {
+        // It says which there are.
+        state::target(&store, name).await?;
+    }
+    let asked = Asked {
+        kind: arguments.kind,
+        target: arguments.target,
+        zone: arguments.zone,
+        channel: arguments.channel,
+        host: arguments.host,
+        host_name: arguments.host_name,
+        port: arguments.port,
+        expected: arguments.expected,
+        severity: arguments.severity,
     };
-    let (about, change) = arguments.sample(target.as_ref())?;
-    let now = Timestamp::now();
-    let silences = silences::read(&store, now).await?;
-    let hushed = quiet(&silences, &routing.maintenance, &about, &change, now);
-    let muted = target.is_some_and(|target| !target.switches.notify);
-    let quiet = if muted {
-        Some("the target's notify switch is off".to_owned())
-    } else {
-        hushed.map(|quiet| why(&quiet))
-    };
-    let answer = answer(quiet, &about, &change, &routing.routes.way(&about, &change));
+    let answer = ask(&store, &routing, &asked).await?;
     print(arguments.format, &answer)?;
     Ok(ExitCode::from(u8::from(answer.told.is_empty())))
-}
-
-impl Arguments {
-    /// The change, and what it is about.
-    fn sample(&self, target: Option<&Target>) -> Result<(About, Change)> {
-        sample::sample(&sample::Asked {
-            kind: self.kind,
-            target,
-            zone: self.zone.as_ref(),
-            channel: self.channel.as_deref(),
-            host: self.host,
-            host_name: self.host_name.as_deref(),
-            port: self.port,
-            expected: self.expected,
-            severity: self.severity,
-        })
-    }
-}
-
-fn why(quiet: &Quiet<'_>) -> String {
-    match quiet {
-        Quiet::Silenced(silence) => format!(
-            "silenced by {} until {}: {} ({})",
-            silence.author,
-            time(silence.until),
-            silence.reason,
-            silence.id
-        ),
-        Quiet::Maintained(window) => format!("in the maintenance window {}", window.name),
-    }
-}
-
-fn answer(quiet: Option<String>, about: &About, change: &Change, way: &Way<'_>) -> Answer {
-    let subject = match about {
-        About::Host { ip, name, .. } => name.clone().unwrap_or_else(|| ip.to_string()),
-        About::Target(target) => target.name.clone(),
-        About::Zone(zone) => format!("zone {zone}"),
-        About::Channel(channel) => format!("channel {channel}"),
-    };
-    let steps = way.steps.iter().map(|step| Step {
-        route: step.rule.map(str::to_owned),
-        fits: step.told.is_ok(),
-        misfit: step.told.err().map(|misfit| misfit.0),
-        channels: step.told.map(<[String]>::to_vec).unwrap_or_default(),
-    });
-    let told = way.stops.iter().map(|stop| Told {
-        channel: stop.channel.to_owned(),
-        digest: stop.digest.is_some(),
-    });
-    Answer {
-        change: sentence(&subject, change),
-        severity: change.severity.as_str(),
-        told: if quiet.is_some() {
-            Vec::new()
-        } else {
-            told.collect()
-        },
-        quiet,
-        routes: steps.collect(),
-    }
 }
 
 fn print(format: Format, answer: &Answer) -> Result<()> {
@@ -208,6 +114,9 @@ fn print(format: Format, answer: &Answer) -> Result<()> {
             None => step.channels.join(", "),
         };
         writeln!(out, "  {}: {}", printable(&route), printable(&says))?;
+    }
+    for off in &answer.off {
+        writeln!(out, "  channel {} is off", printable(off))?;
     }
     let names = answer.told.iter().map(|told| {
         let digest = if told.digest { " (in a digest)" } else { "" };

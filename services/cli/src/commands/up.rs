@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use jiff::SignedDuration;
 use portwatch_bus::in_process;
 use portwatch_domain::target::Target;
+use portwatch_notifier::api::{self, ApiDeps};
 use portwatch_notifier::{Channel, Routing, Silences, WebhookSettings, channels};
 use portwatch_runtime::health::{self, Readiness};
 use portwatch_runtime::settings::{List, Secret};
@@ -145,20 +146,21 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
     }
     let channels = channels(&settings, &printer)?;
     let routing = Routing::read(&settings.notifier, &channels)?;
-    let told = (channels, routing);
+    let told = (Arc::new(channels), Arc::new(routing));
     let shutdown = shutdown::on_signal().context("listening for signals")?;
     let store = sqlite::open(&directory.join(DATA_FILE))?;
     let bus = in_process::new(settings.broker.snapshot_shards);
 
     let end = CancellationToken::new();
     let address = arguments.listen.unwrap_or(settings.runtime.listen);
-    let address = health::serve(
-        address,
-        readiness(&store, roxy_wi.as_ref()),
-        metrics,
-        end.clone(),
-    )
-    .await?;
+    let asked = ApiDeps {
+        store: store.clone(),
+        channels: told.0.clone(),
+        routing: told.1.clone(),
+    };
+    let api = api::router(asked, &settings.notifier.api_token)?;
+    let readiness = readiness(&store, roxy_wi.as_ref());
+    let address = health::serve(address, readiness, metrics, api, end.clone()).await?;
     for (source, targets) in [(Source::CommandLine, &given), (Source::Settings, &listed)] {
         portwatch_scheduler::sync(&store, source, targets).await?;
     }
@@ -247,7 +249,7 @@ async fn serve(
     settings: &Settings,
     scheduler: portwatch_scheduler::Deps,
     scanner: portwatch_scanner::Deps,
-    (channels, routing): (Vec<Channel>, Routing),
+    (channels, routing): (Arc<Vec<Channel>>, Arc<Routing>),
     printer: &Arc<Printer>,
     shutdown: &CancellationToken,
 ) -> Result<()> {
@@ -263,8 +265,8 @@ async fn serve(
     let notifier = portwatch_notifier::Deps {
         store: store.clone(),
         bus: bus.clone(),
-        routing: Arc::new(routing),
-        channels: Arc::new(channels),
+        routing,
+        channels,
         silences: Silences::default(),
     };
     let progress = printer.follow(scanner.progress.subscribe());

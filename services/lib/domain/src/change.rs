@@ -210,6 +210,17 @@ impl About {
             Self::Channel(_) => None,
         }
     }
+
+    /// What it is, in a word: the host's name if it has one, else its address; the target's name; or
+    /// which zone or channel.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Host { ip, name, .. } => name.clone().unwrap_or_else(|| ip.to_string()),
+            Self::Target(target) => target.name.clone(),
+            Self::Zone(zone) => format!("zone {zone}"),
+            Self::Channel(channel) => format!("channel {channel}"),
+        }
+    }
 }
 
 /// Changes that are told together: those of one host that one part of a snapshot brought, or one of a target, a
@@ -255,15 +266,9 @@ impl Changes {
         }
     }
 
-    /// What they are about, in a word: the host's name if it has one, else its address; the target's name; or
-    /// which zone or channel.
+    /// What they are about, in a word: see [`About::subject`].
     pub fn subject(&self) -> String {
-        match &self.about {
-            About::Host { ip, name, .. } => name.clone().unwrap_or_else(|| ip.to_string()),
-            About::Target(target) => target.name.clone(),
-            About::Zone(zone) => format!("zone {zone}"),
-            About::Channel(channel) => format!("channel {channel}"),
-        }
+        self.about.subject()
     }
 
     /// What must stay in order: everything about the same host, target, zone or channel.

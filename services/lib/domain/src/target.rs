@@ -234,6 +234,15 @@ pub enum TargetError {
 }
 
 impl Target {
+    /// Whether people call it so: by its name, or `group/name`.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name
+            || name
+                .strip_prefix(self.group.as_str())
+                .and_then(|rest| rest.strip_prefix('/'))
+                == Some(self.name.as_str())
+    }
+
     /// Checks what the types cannot.
     pub fn check(&self) -> Result<(), TargetError> {
         let name = || self.name.clone();

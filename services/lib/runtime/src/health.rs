@@ -87,7 +87,7 @@ struct Shared {
     metrics: PrometheusHandle,
 }
 
-/// Listens on `address` and answers until the token is cancelled. Returns the address that is
+/// Listens on `address` and answers until the token is cancelled, `more` as well. Returns the address that is
 /// listened on, with the port that the kernel chose if 0 was asked for.
 ///
 /// # Errors
@@ -96,6 +96,7 @@ pub async fn serve(
     address: SocketAddr,
     readiness: Readiness,
     metrics: PrometheusHandle,
+    more: Option<Router>,
     shutdown: CancellationToken,
 ) -> Result<SocketAddr, ListenError> {
     let failed = |cause| ListenError { address, cause };
@@ -105,7 +106,8 @@ pub async fn serve(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(render_metrics))
-        .with_state(Arc::new(Shared { readiness, metrics }));
+        .with_state(Arc::new(Shared { readiness, metrics }))
+        .merge(more.unwrap_or_default());
     tokio::spawn(async move {
         let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned());
         if let Err(error) = served.await {

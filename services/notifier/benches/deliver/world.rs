@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portwatch_bus::{Bus, in_process};
 use portwatch_domain::change::{About, Change, ChangeId, Changes, Severity, Transition};
 use portwatch_domain::job::JobId;
@@ -45,6 +45,9 @@ impl World {
             name: "other".to_owned(),
             kind: "mattermost".to_owned(),
             url: url.into(),
+            // Each change is attempted, and hangs.
+            group_wait: Some(SignedDuration::ZERO),
+            group_interval: Some(SignedDuration::ZERO),
             ..ChannelSettings::default()
         });
         let settings = Settings {

@@ -144,11 +144,8 @@ impl RoxyWi {
 }
 
 fn named<'a>(targets: &'a [Planning], name: &str) -> Result<&'a Planning, SetError> {
-    let is_named = |planned: &&Planning| {
-        let target = &planned.target;
-        target.name == name || format!("{}/{}", target.group, target.name) == name
-    };
-    let found: Vec<_> = targets.iter().filter(is_named).collect();
+    let is_called = |planned: &&Planning| planned.target.is_called(name);
+    let found: Vec<_> = targets.iter().filter(is_called).collect();
     match found.as_slice() {
         [one] => Ok(one),
         [] => Err(SetError::NoTarget(name.to_owned())),

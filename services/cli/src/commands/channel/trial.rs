@@ -4,10 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use portwatch_notifier::channels::trial::Trial;
+use portwatch_notifier::channels::trial::Tried;
 use portwatch_notifier::{Channel, channels};
-use serde::Serialize;
-use uuid::Uuid;
 
 use crate::listing::{Format, line};
 use crate::printable::printable;
@@ -28,18 +26,6 @@ pub struct Arguments {
     config: ConfigArgument,
 }
 
-/// What became of it.
-#[derive(Serialize)]
-struct Line {
-    channel: String,
-    delivery: Uuid,
-    taken: bool,
-    latency_ms: u64,
-    status: Option<u16>,
-    error: Option<String>,
-    answer: Option<String>,
-}
-
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let channels = channels::configured(&arguments.config.load()?.notifier)?;
@@ -53,7 +39,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
             names => bail!("no channel {name:?}: there are {}", names.join(", ")),
         }
     };
-    let tried = read(channel.name(), channel.test().await);
+    let tried = Tried::new(channel.name(), channel.test().await);
     let mut out = io::stdout().lock();
     match arguments.format {
         Format::Ndjson => line(&mut out, &tried)?,
@@ -62,24 +48,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!tried.taken)))
 }
 
-fn read(channel: &str, trial: Trial) -> Line {
-    let taken = trial.result.is_ok();
-    let (status, error, answer) = match trial.result {
-        Ok(sent) => (sent.status, None, sent.answer),
-        Err(failed) => (failed.status, Some(failed.error), failed.answer),
-    };
-    Line {
-        channel: channel.to_owned(),
-        delivery: trial.delivery,
-        taken,
-        latency_ms: u64::try_from(trial.latency.as_millis()).unwrap_or(u64::MAX),
-        status,
-        error,
-        answer,
-    }
-}
-
-fn print(out: &mut impl io::Write, tried: &Line) -> io::Result<()> {
+fn print(out: &mut impl io::Write, tried: &Tried) -> io::Result<()> {
     let (channel, latency) = (&tried.channel, tried.latency_ms);
     let status = tried.status;
     let status = status.map_or(String::new(), |status| format!(" with {status}"));

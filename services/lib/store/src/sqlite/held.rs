@@ -22,12 +22,12 @@ const DIGEST: &str = "INSERT INTO held (channel, digest, order_key, notification
 
 const GROUPS_DUE: &str = "SELECT h.seq, h.due_at, n.body FROM held h \
      JOIN notifications n ON n.id = h.notification_id \
-     WHERE h.channel = ?1 AND NOT h.digest AND EXISTS (SELECT 1 FROM held \
-     WHERE channel = ?1 AND NOT digest AND due_at <= ?2) ORDER BY h.seq LIMIT ?3";
+     WHERE h.channel = ?1 AND h.digest = 0 AND EXISTS (SELECT 1 FROM held \
+     WHERE channel = ?1 AND digest = 0 AND due_at <= ?2) ORDER BY h.seq LIMIT ?3";
 
 const DIGEST_DUE: &str = "SELECT h.seq, h.due_at, n.body FROM held h \
      JOIN notifications n ON n.id = h.notification_id \
-     WHERE h.channel = ?1 AND h.digest AND h.due_at <= ?2 ORDER BY h.seq LIMIT ?3";
+     WHERE h.channel = ?1 AND h.digest = 1 AND h.due_at <= ?2 ORDER BY h.seq LIMIT ?3";
 
 const TOLD: &str = "INSERT INTO told (channel, order_key, at) VALUES (?1, ?2, ?3) \
      ON CONFLICT (channel, order_key) DO UPDATE SET at = max(told.at, excluded.at)";
@@ -117,15 +117,21 @@ impl HeldNotifications for Sqlite {
     }
 
     async fn next_held(&self, channels: &[String]) -> Result<Option<Timestamp>, StoreError> {
-        let tried = "reading when what waits is due";
-        let channels = rows::json(channels).map_err(|error| Problem::from(error).because(tried))?;
-        self.transaction(tried, move |transaction| {
-            let micros: Option<i64> = rows::optional(
-                transaction,
-                "SELECT min(due_at) FROM held WHERE channel IN (SELECT value FROM json_each(?1))",
-                [&channels],
-            )?;
-            Ok(rows::timestamp("due_at", micros)?)
+        let channels = channels.to_vec();
+        self.transaction("reading when what waits is due", move |transaction| {
+            let mut earliest = None;
+            for channel in &channels {
+                for digest in [false, true] {
+                    let micros: Option<i64> = rows::optional(
+                        transaction,
+                        "SELECT due_at FROM held WHERE channel = ?1 AND digest = ?2 \
+                         ORDER BY due_at LIMIT 1",
+                        params![channel, digest],
+                    )?;
+                    earliest = earliest.into_iter().chain(micros).min();
+                }
+            }
+            Ok(rows::timestamp("due_at", earliest)?)
         })
         .await
     }

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Result, bail};
 use jiff::Timestamp;
 use portwatch_domain::change::{
     About, Change, ChangeId, ChangeKind, ChannelEvent, Severity, Transition,
@@ -10,24 +9,13 @@ use portwatch_domain::change::{
 use portwatch_domain::ports::Port;
 use portwatch_domain::snapshot::service::SafeText;
 use portwatch_domain::snapshot::{Answer, Evidence, HostState, PortState, Service};
-use portwatch_domain::target::{Address, Target, Zone};
+use portwatch_domain::target::{Address, Target};
 use uuid::Uuid;
 
-/// What is asked about.
-pub struct Asked<'a> {
-    pub kind: ChangeKind,
-    pub target: Option<&'a Target>,
-    pub zone: Option<&'a Zone>,
-    pub channel: Option<&'a str>,
-    pub host: Option<IpAddr>,
-    pub host_name: Option<&'a str>,
-    pub port: Option<Port>,
-    pub expected: bool,
-    pub severity: Option<Severity>,
-}
+use super::{AskError, Asked};
 
 /// The change, and what it is about.
-pub fn sample(asked: &Asked<'_>) -> Result<(About, Change)> {
+pub(super) fn sample(asked: &Asked, target: Option<&Target>) -> Result<(About, Change), AskError> {
     let transition = transition(asked)?;
     let change = Change {
         id: ChangeId(Uuid::nil()),
@@ -36,10 +24,10 @@ pub fn sample(asked: &Asked<'_>) -> Result<(About, Change)> {
         quiet: false,
         at: Timestamp::now(),
     };
-    Ok((about(asked)?, change))
+    Ok((about(asked, target)?, change))
 }
 
-fn about(asked: &Asked<'_>) -> Result<About> {
+fn about(asked: &Asked, target: Option<&Target>) -> Result<About, AskError> {
     let of_zone = matches!(
         asked.kind,
         ChangeKind::ZoneUnattended | ChangeKind::ZoneAttended
@@ -53,28 +41,28 @@ fn about(asked: &Asked<'_>) -> Result<About> {
         ChangeKind::ChannelOff | ChangeKind::ChannelOn | ChangeKind::ChannelTest
     );
     if of_channel || asked.channel.is_some() {
-        return match asked.channel {
-            Some(channel) if of_channel => Ok(About::Channel(channel.to_owned())),
-            Some(_) => bail!("{} is not about a channel: give --target", asked.kind),
-            None => bail!("{} is about a channel: give --channel", asked.kind),
+        return match &asked.channel {
+            Some(channel) if of_channel => Ok(About::Channel(channel.clone())),
+            Some(_) => Err(AskError::needs(asked.kind, "no channel", "target")),
+            None => Err(AskError::needs(asked.kind, "a channel", "channel")),
         };
     }
-    match (asked.target, asked.zone) {
+    match (target, &asked.zone) {
         (_, Some(zone)) if of_zone => Ok(About::Zone(zone.clone())),
-        (Some(_), _) if of_zone => bail!("{} is about a zone: give --zone", asked.kind),
+        (Some(_), _) if of_zone => Err(AskError::needs(asked.kind, "a zone", "zone")),
         (Some(target), _) if of_target => Ok(About::Target(target.reference())),
         (Some(target), _) => {
             let first = target.addresses.iter().find_map(first);
             let Some(ip) = asked.host.or(first) else {
-                bail!("{} is known by names only: give --host", target.name);
+                return Err(AskError::NoAddress(target.name.clone()));
             };
             Ok(About::Host {
                 target: target.reference(),
                 ip,
-                name: asked.host_name.map(str::to_owned),
+                name: asked.host_name.clone(),
             })
         }
-        (None, _) => bail!("{} is about a target: give --target", asked.kind),
+        (None, _) => Err(AskError::needs(asked.kind, "a target", "target")),
     }
 }
 
@@ -82,10 +70,10 @@ fn first(address: &Address) -> Option<IpAddr> {
     address.range()?.iter().next()
 }
 
-fn transition(asked: &Asked<'_>) -> Result<Transition> {
+fn transition(asked: &Asked) -> Result<Transition, AskError> {
     let of_port = asked.kind.as_str().starts_with("port.");
     if asked.port.is_some() && !of_port {
-        bail!("--port: {} is not about a port", asked.kind);
+        return Err(AskError::NoPort(asked.kind));
     }
     let port = asked.port.unwrap_or(Port::tcp(22));
     let turns = |before, after, answer| turns(port, before, after, answer, asked.expected);
