@@ -100,7 +100,14 @@ async fn who_would_be_told_is_said_to_those_who_may_ask() {
         json!([{ "channel": "hook", "digest": false }])
     );
     assert_eq!(said["off"], json!(["other"]));
+}
 
+#[tokio::test]
+async fn what_is_wrong_with_a_question_is_said() {
+    let world = World::new();
+    let url = serve(&world, &settings("http://127.0.0.1:9/")).await;
+    let route = format!("{url}/route");
+    let zone = json!({ "kind": "zone.unattended", "zone": "dmz" });
     for (body, status, says) in [
         (
             json!({ "kind": "port.exploded", "target": "a" }),
