@@ -9,6 +9,8 @@ mod golden;
 mod googlechat;
 mod guard;
 mod http;
+mod incidentrelay;
+mod incidents;
 mod kind;
 mod look;
 mod mail;

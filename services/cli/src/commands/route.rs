@@ -4,11 +4,11 @@ use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use portwatch_domain::change::{ChangeKind, Severity};
 use portwatch_domain::ports::{Port, PortSet, PortSetError};
 use portwatch_domain::target::Zone;
-use portwatch_notifier::ask::{Answer, Asked, ask};
+use portwatch_notifier::ask::{Answer, AskError, Asked, ask};
 use portwatch_notifier::{Routing, channels};
 
 use crate::listing::{Format, line};
@@ -86,9 +86,19 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         expected: arguments.expected,
         severity: arguments.severity,
     };
-    let answer = ask(&store, &routing, &asked).await?;
+    let answer = ask(&store, &routing, &asked).await.map_err(as_option)?;
     print(arguments.format, &answer)?;
     Ok(ExitCode::from(u8::from(answer.told.is_empty())))
+}
+
+/// What is missing, by the name of its option.
+fn as_option(error: AskError) -> anyhow::Error {
+    match error {
+        AskError::Needs { kind, about, key } => anyhow!("{kind} is about {about}: give --{key}"),
+        AskError::NoPort(kind) => anyhow!("--port: {kind} is not about a port"),
+        AskError::NoAddress(target) => anyhow!("{target} is known by names only: give --host"),
+        error => error.into(),
+    }
 }
 
 fn print(format: Format, answer: &Answer) -> Result<()> {

@@ -14,22 +14,29 @@ use serde_json::{Value, json};
 use super::look::Look;
 use super::template::Template;
 use super::{
-    alertmanager, discord, googlechat, matrix, mattermost, ntfy, pagerduty, slack, teams, telegram,
+    alertmanager, discord, googlechat, incidentrelay, matrix, mattermost, ntfy, pagerduty, roxy_wi,
+    slack, teams, telegram,
 };
 use crate::settings::TemplateSettings;
 
 /// A channel's name and its payload.
 type Payload = (&'static str, fn(&Content, &Look) -> Value);
 
-const PAYLOADS: [Payload; 11] = [
+const PAYLOADS: [Payload; 13] = [
     ("alertmanager", alertmanager::payload),
     ("discord", discord::payload),
     ("googlechat", googlechat::payload),
+    ("incidentrelay", |n, look| {
+        incidentrelay::payloads(n, look, "ports").into()
+    }),
     ("matrix", |_, look| matrix::payload(look)),
     ("mattermost", mattermost::payload),
     ("ntfy", |n, look| ntfy::payload(n, look, "ports")),
     ("pagerduty", |n, look| {
         pagerduty::payloads(n, look, "KEY").into()
+    }),
+    ("roxy-wi-webhook", |n, look| {
+        roxy_wi::webhook::sample(n, look).into()
     }),
     ("slack", |n, look| slack::payload(n, look, None)),
     ("slack-bot", |n, look| slack::payload(n, look, Some("C1"))),

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use super::http::{Plan, Reach};
 use super::template::Template;
 use super::{
-    Channel, Habits, alertmanager, discord, googlechat, mail, matrix, mattermost, ntfy, pagerduty,
-    roxy_wi, slack, teams, telegram, webhook,
+    Channel, Habits, alertmanager, discord, googlechat, incidentrelay, mail, matrix, mattermost,
+    ntfy, pagerduty, roxy_wi, slack, teams, telegram, webhook,
 };
 use crate::deliver::pace::Limits;
 use crate::settings::{ChannelSettings, Settings};
@@ -118,6 +118,13 @@ pub(super) const KINDS: &[Kind] = &[
         readers: Readers::People,
         per_minute: 60,
     },
+    kind(
+        "incidentrelay",
+        &["url", "token", "to"],
+        incidentrelay::plan,
+        0,
+    )
+    .for_programs(),
     kind("matrix", &["url", "token", "to"], matrix::plan, 60),
     kind("mattermost", &["url"], mattermost::plan, 0),
     kind("ntfy", &["url", "token", "to"], ntfy::plan, 12),
@@ -130,6 +137,13 @@ pub(super) const KINDS: &[Kind] = &[
         readers: Readers::Programs,
         per_minute: 0,
     },
+    kind(
+        "roxy-wi-webhook",
+        &["url", "token", "to"],
+        roxy_wi::webhook::plan,
+        0,
+    )
+    .for_programs(),
     kind("slack", &["url", "token", "to"], slack::plan, 60),
     kind("teams", &["url"], teams::plan, 60),
     kind("telegram", &["url", "token", "to"], telegram::plan, 20),

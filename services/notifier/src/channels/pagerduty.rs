@@ -5,15 +5,15 @@
 
 use jiff::Timestamp;
 use portwatch_domain::change::{Change, Severity};
-use portwatch_domain::notification::condition::{Condition, Phase, conditions};
+use portwatch_domain::notification::condition::{Condition, Phase};
 use portwatch_domain::notification::{Content, Notification};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::address;
 use super::http::{Plan, usual};
 use super::look::Look;
 use super::text::Room;
+use super::{address, incidents};
 use crate::settings::ChannelSettings;
 
 /// Where events go; in Europe it is `https://events.eu.pagerduty.com/v2/enqueue`.
@@ -69,26 +69,10 @@ fn in_one(key: &str, id: Uuid, summary: &str, source: &str, look: &Look, at: Tim
     })
 }
 
-/// The events: first what ends, then what begins, the gravest first. Of too many the last says how many more
-/// there are.
+/// The events. Of too many the last says how many more there are.
 fn events(notification: &Notification, look: &Look, key: &str) -> Vec<Value> {
-    let changes = &notification.changes;
-    let mut events: Vec<_> = changes
-        .changes
-        .iter()
-        .zip(&look.lines)
-        .flat_map(|(change, line)| {
-            let conditions = conditions(changes, change).into_iter();
-            conditions.map(move |condition| (condition, change, line))
-        })
-        .collect();
-    events.sort_by_key(|(condition, change, _)| {
-        (
-            condition.phase != Phase::Ends,
-            std::cmp::Reverse(change.severity),
-        )
-    });
-    let source = changes.subject();
+    let mut events = incidents::of(notification, look);
+    let source = notification.changes.subject();
     let more = events.len().saturating_sub(MOST_EVENTS - 1);
     let cut = events.len() > MOST_EVENTS;
     if cut {

@@ -6,6 +6,7 @@
 mod broker;
 #[cfg(test)]
 mod tests;
+pub(super) mod webhook;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -148,13 +149,18 @@ impl Sender {
     }
 }
 
-/// A message as the panel takes it: the level's word, then all in one line.
-fn text(look: &Look) -> String {
-    let level = match look.severity {
+/// The word that Roxy-WI has for it.
+const fn level(severity: Severity) -> &'static str {
+    match severity {
         Severity::Info => "info",
         Severity::Low | Severity::Medium => "warning",
         Severity::High => "critical",
-    };
+    }
+}
+
+/// A message as the panel takes it: the level's word, then all in one line.
+fn text(look: &Look) -> String {
+    let level = level(look.severity);
     let details = look.details().iter().map(String::as_str);
     let parts: Vec<_> = [look.title.as_str()].into_iter().chain(details).collect();
     let line = TEXT.line(&parts.join(" · "));
