@@ -8,6 +8,7 @@ mod answer;
 mod client;
 mod compare;
 mod contract;
+mod numbers;
 mod plan;
 mod read;
 mod retention;
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub use client::CallError;
 pub use compare::{Becomes, Difference};
 pub use settings::{InvalidRoxyWi, RoxyWiSettings, UserSettings};
-pub use switch::{SetError, Switch, SwitchesSet};
+pub use switch::{SetError, SwitchesSet};
 
 use crate::settings::{Groups, Settings};
 use crate::targets::Source;
@@ -135,6 +136,7 @@ impl RoxyWi {
         let (planned, look) = self.planned(store).await?;
         self.keep(store, planned.retention.clone()).await?;
         save(store, &planned).await?;
+        self.keep_numbers(store, &planned).await?;
         Ok((planned, look))
     }
 

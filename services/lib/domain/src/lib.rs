@@ -4,6 +4,7 @@
 //! module. Whatever a decision depends on (the time, ids, settings) comes in as an argument, so
 //! that a year of monitoring can be replayed in a test.
 
+pub mod access;
 pub mod change;
 pub mod job;
 pub mod notification;

@@ -3,6 +3,7 @@
 mod address;
 pub mod names;
 mod schedule;
+mod switches;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 pub use address::{Address, AddressError, IpRange};
 pub use schedule::{Cron, Every, MIN_INTERVAL, Schedule, ScheduleError, Window, is_within};
+pub use switches::{Switches, Switching};
 
 use crate::ports::PortSet;
 
@@ -90,27 +92,6 @@ impl FromStr for Zone {
             Ok(Self(text.to_owned()))
         } else {
             Err(ZoneError(text.to_owned()))
-        }
-    }
-}
-
-/// The three switches of a target; each works without the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Switches {
-    /// Scanned at all.
-    pub enabled: bool,
-    /// Changes are told to the notification channels.
-    pub notify: bool,
-    /// Transitions are kept; if off, only the current state is.
-    pub history: bool,
-}
-
-impl Default for Switches {
-    fn default() -> Self {
-        Self {
-            enabled: true,
-            notify: true,
-            history: true,
         }
     }
 }

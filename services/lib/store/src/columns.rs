@@ -2,6 +2,7 @@
 //!
 //! Times are kept to the microsecond, and so are durations; what is finer is cut off.
 
+pub(crate) mod access;
 mod change;
 mod confirmation;
 mod detail;
@@ -27,7 +28,8 @@ pub(crate) use state::{
 pub(crate) use target::TargetColumns;
 
 /// A column holds what this program cannot read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{column}: {cause}")]
 pub(crate) struct Unreadable {
     pub(crate) column: &'static str,
     pub(crate) cause: String,

@@ -2,12 +2,13 @@
 //!
 //! One file per noun holds the trait and its types: [`targets`], [`jobs`], [`requests`], [`watch`], [`snapshots`],
 //! [`history`], [`policy`], [`notifications`], [`held`], [`silences`],
-//! [`problems`], [`deliveries`], [`channels`], and the [`outbox`] between the database and the broker. `postgres/` and
+//! [`problems`], [`deliveries`], [`channels`], [`access`], [`numbers`], and the [`outbox`] between the database and the broker. `postgres/` and
 //! `sqlite/` implement them, and both pass the one `conformance` suite.
 //!
 //! Every method is one transaction (only [`Database::prune`] takes several). Times come in as
 //! arguments, and are kept to the microsecond.
 
+pub mod access;
 pub mod channels;
 mod columns;
 pub mod deliveries;
@@ -16,6 +17,7 @@ pub mod held;
 pub mod history;
 pub mod jobs;
 pub mod notifications;
+pub mod numbers;
 pub mod outbox;
 pub mod policy;
 pub mod postgres;
@@ -59,6 +61,8 @@ pub trait Database:
     + problems::Problems
     + deliveries::Deliveries
     + channels::Channels
+    + access::Access
+    + numbers::Numbers
 {
     /// Asks the database for a sign of life and checks that its schema is the one this program
     /// was built for; the error says what is wrong.

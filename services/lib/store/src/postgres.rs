@@ -46,6 +46,7 @@ macro_rules! transaction {
     }};
 }
 
+mod access;
 mod channels;
 mod connect;
 mod deliveries;
@@ -54,6 +55,7 @@ mod history;
 mod jobs;
 mod migrate;
 mod notifications;
+mod numbers;
 mod outbox;
 mod policy;
 mod problems;

@@ -3,12 +3,14 @@
 //! One connection does all the work, one transaction after the other, off the asynchronous threads.
 //! A commit is on the disk when a method returns (WAL, `synchronous=FULL`).
 
+mod access;
 mod channels;
 mod deliveries;
 mod held;
 mod history;
 mod jobs;
 mod notifications;
+mod numbers;
 mod open;
 mod outbox;
 mod policy;

@@ -4,7 +4,7 @@ pub(crate) mod sync;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use portwatch_domain::target::Target;
+use portwatch_domain::target::{Switches, Switching, Target, TargetId};
 
 use crate::StoreError;
 
@@ -17,6 +17,15 @@ pub struct Synced {
     pub updated: u64,
     /// Targets that their source no longer lists: they are kept, and no longer scanned.
     pub retired: u64,
+}
+
+/// What becomes of what somebody has set in the place of what a target's source says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetSwitches {
+    /// These are set as well.
+    These(Switching),
+    /// Nothing is: what the source says counts again.
+    AsConfigured,
 }
 
 /// Reads and writes targets.
@@ -32,6 +41,17 @@ pub trait Targets: Send + Sync {
         targets: &[Target],
         now: Timestamp,
     ) -> Result<Synced, StoreError>;
+
+    /// Sets switches of a listed target, and puts it on record. They go before what its source says, also in later
+    /// syncs. One that is enabled so is due soon. Gives what counts now; `None`, and nothing happens, if no source
+    /// lists the target.
+    async fn set_switches(
+        &self,
+        target: TargetId,
+        set: SetSwitches,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Option<Switches>, StoreError>;
 
     /// All targets that a source lists, enabled or not, by name.
     async fn targets(&self) -> Result<Vec<Target>, StoreError>;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use portwatch_domain::change::Change;
 use portwatch_domain::job::attended::ZoneWork;
-use portwatch_domain::target::{Target, TargetId, Zone};
+use portwatch_domain::target::{Switching, Target, TargetId, Zone};
 
 use crate::StoreError;
 use crate::outbox::OutboxMessage;
@@ -38,6 +38,12 @@ pub struct Lateness {
 pub struct TargetState {
     /// The target.
     pub target: Target,
+    /// Who lists it.
+    pub source: String,
+    /// What somebody has set in the place of what its source says.
+    pub set: Switching,
+    /// Who has last set it; `None` if nothing is set.
+    pub set_by: Option<String>,
     /// When it is due next.
     pub next_due_at: Timestamp,
     /// When a scan of it was last complete.

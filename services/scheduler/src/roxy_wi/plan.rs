@@ -36,6 +36,8 @@ pub(super) struct Planned {
 pub(super) struct Planning {
     pub target: Target,
     pub server: u64,
+    /// The number of its group.
+    pub group: u64,
     pub user: usize,
 }
 
@@ -87,6 +89,7 @@ pub(super) fn plan(seen: &Seen, rules: &Rules, stored: &[Target], installation: 
         planned.targets.push(Planning {
             target: Target { switches, ..target },
             server: server.listed.id,
+            group: server.listed.group,
             user: server.user,
         });
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use portwatch_store::history::GroupRetention;
 
+use super::numbers::RoxyNumbers;
 use super::{Look, SyncError};
 use crate::housekeeping::gauge;
 
@@ -16,6 +17,8 @@ pub(super) struct Standing {
     last_good: Option<Timestamp>,
     targets: usize,
     refused: Vec<String>,
+    /// The numbers that were saved last; `None` until any were.
+    pub numbers: Option<RoxyNumbers>,
     /// How long the histories of its groups are kept; `None` until it could be read.
     pub retention: Option<Vec<GroupRetention>>,
 }

@@ -1,22 +1,11 @@
 //! A switch that is changed here is changed in Roxy-WI, and counts when it has come back from there: so there is one
 //! truth, and nothing to decide between two.
 
-use portwatch_domain::target::Switches;
+use portwatch_domain::target::{Switches, Switching, TargetId};
 use portwatch_store::{Store, StoreError};
 
 use super::plan::Planning;
 use super::{CallError, RoxyWi, SyncError};
-
-/// Which switches are to be changed; `None` leaves one as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Switch {
-    /// Scanned at all.
-    pub enabled: Option<bool>,
-    /// Changes are told.
-    pub notify: Option<bool>,
-    /// Changes are kept.
-    pub history: Option<bool>,
-}
 
 /// Switches were set in Roxy-WI.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,17 +60,6 @@ impl From<StoreError> for SetError {
     }
 }
 
-impl Switch {
-    /// The switches, changed.
-    pub fn over(self, now: Switches) -> Switches {
-        Switches {
-            enabled: self.enabled.unwrap_or(now.enabled),
-            notify: self.notify.unwrap_or(now.notify),
-            history: self.history.unwrap_or(now.history),
-        }
-    }
-}
-
 impl RoxyWi {
     /// Sets switches of the target of this name, or `group/name`, in Roxy-WI, and then syncs.
     ///
@@ -91,7 +69,35 @@ impl RoxyWi {
         &self,
         store: &Store,
         name: &str,
-        switch: Switch,
+        switch: Switching,
+    ) -> Result<SwitchesSet, SetError> {
+        self.set_on(store, switch, |targets| named(targets, name))
+            .await
+    }
+
+    /// As [`set`](Self::set), of the target with this id.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn set_of(
+        &self,
+        store: &Store,
+        id: TargetId,
+        switch: Switching,
+    ) -> Result<SwitchesSet, SetError> {
+        let own = |targets: &[Planning]| {
+            let mut targets = targets.iter();
+            let found = targets.find(|planned| planned.target.id == id).cloned();
+            found.ok_or_else(|| SetError::NoTarget(id.to_string()))
+        };
+        self.set_on(store, switch, own).await
+    }
+
+    async fn set_on(
+        &self,
+        store: &Store,
+        switch: Switching,
+        choose: impl FnOnce(&[Planning]) -> Result<Planning, SetError>,
     ) -> Result<SwitchesSet, SetError> {
         if !self.write_back {
             return Err(SetError::NotPermitted);
@@ -101,8 +107,9 @@ impl RoxyWi {
             target,
             server,
             user,
-        } = named(&planned.targets, name)?;
-        let no_user = || SetError::NoTarget(name.to_owned());
+            ..
+        } = &choose(&planned.targets)?;
+        let no_user = || SetError::NoTarget(target.name.clone());
         let account = self.accounts.get(*user).ok_or_else(no_user)?;
         let failed = |cause: CallError| self.failed(cause);
         // Read once more: what was ticked meanwhile is not to be taken back.
@@ -143,11 +150,11 @@ impl RoxyWi {
     }
 }
 
-fn named<'a>(targets: &'a [Planning], name: &str) -> Result<&'a Planning, SetError> {
+fn named(targets: &[Planning], name: &str) -> Result<Planning, SetError> {
     let is_called = |planned: &&Planning| planned.target.is_called(name);
     let found: Vec<_> = targets.iter().filter(is_called).collect();
     match found.as_slice() {
-        [one] => Ok(one),
+        [one] => Ok(Planning::clone(one)),
         [] => Err(SetError::NoTarget(name.to_owned())),
         many => Err(SetError::Several(many.len(), name.to_owned())),
     }

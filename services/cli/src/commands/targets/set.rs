@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use portwatch_scheduler::roxy_wi::Switch;
+use portwatch_domain::target::Switching;
 
 use crate::commands::roxy_wi;
 use crate::printable::printable;
@@ -43,12 +43,12 @@ enum Position {
 /// Runs the command.
 pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let is_on = |position: Option<Position>| position.map(|position| position == Position::On);
-    let switch = Switch {
+    let switch = Switching {
         enabled: is_on(arguments.enabled),
         notify: is_on(arguments.notify),
         history: is_on(arguments.history),
     };
-    if switch == Switch::default() {
+    if switch == Switching::default() {
         bail!("say which switch: --enabled, --notify or --history, on or off");
     }
     let roxy_wi = roxy_wi::configured(&arguments.state.settings()?)?;

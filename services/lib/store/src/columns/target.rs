@@ -117,6 +117,13 @@ impl TargetColumns {
         })
     }
 
+    /// Takes other switches.
+    pub(crate) fn switch(&mut self, switches: Switches) {
+        self.enabled = switches.enabled;
+        self.notify = switches.notify;
+        self.history = switches.history;
+    }
+
     /// Whether the schedule is the same.
     pub(crate) fn is_scheduled_like(&self, other: &Self) -> bool {
         let of = |row: &Self| {

@@ -1,5 +1,6 @@
 //! Reads the columns of PostgreSQL's rows.
 
+use portwatch_domain::target::Switching;
 use tokio_postgres::{Error, Row};
 
 use crate::columns::{EvidenceColumns, HostColumns, PortColumns, TargetColumns};
@@ -8,6 +9,19 @@ use crate::columns::{EvidenceColumns, HostColumns, PortColumns, TargetColumns};
 pub(super) const TARGET: &str = "t.id, t.name, t.group_name, t.tags, t.zone, t.addresses, t.exclude, \
      t.ports, t.expected, t.allowed, t.interval_us, t.cron, t.time_zone, t.closed, t.confirm_open, \
      t.confirm_close, t.confirm_down, t.discovery, t.follow_names, t.rate, t.enabled, t.notify, t.history";
+
+/// The other columns of `targets AS t` that a sync decides by; [`set`] reads the last three.
+pub(super) const STANDING: &str = "t.source, t.listed, t.own_enabled, t.own_notify, t.own_history, \
+     t.set_enabled, t.set_notify, t.set_history";
+
+/// What somebody has set in the place of what a target's source says.
+pub(super) fn set(row: &Row) -> Result<Switching, Error> {
+    Ok(Switching {
+        enabled: row.try_get("set_enabled")?,
+        notify: row.try_get("set_notify")?,
+        history: row.try_get("set_history")?,
+    })
+}
 
 pub(super) fn target(row: &Row) -> Result<TargetColumns, Error> {
     Ok(TargetColumns {

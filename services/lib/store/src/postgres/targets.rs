@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
 use jiff::Timestamp;
-use portwatch_domain::target::Target;
+use portwatch_domain::target::{Switches, Switching, Target, TargetId};
 use uuid::Uuid;
 
-use super::{Postgres, Problem, rows};
+use super::{Postgres, Problem, access, rows};
 use crate::StoreError;
 use crate::columns::{Unreadable, cut};
-use crate::targets::sync::{Plan, Stored, Wanted, by_name, plan};
-use crate::targets::{Synced, Targets};
+use crate::targets::sync::{self, Plan, Set, Stored, Wanted, by_name, plan};
+use crate::targets::{SetSwitches, Synced, Targets};
 
 /// The key of the advisory lock under which one process syncs at a time.
 const LOCK: i64 = 0x706f_7274_7379_6e63;
@@ -27,16 +27,17 @@ const CHUNK: usize = 1_000;
 /// keeps its slot unless `$4` says that it is due now.
 const UPSERT: &str = "INSERT INTO targets AS t (id, source, listed, name, group_name, tags, zone, \
      addresses, exclude, ports, expected, allowed, interval_us, cron, time_zone, closed, confirm_open, \
-     confirm_close, confirm_down, discovery, follow_names, rate, enabled, notify, history, next_due_at, \
-     due_set_at, overdue_at) \
+     confirm_close, confirm_down, discovery, follow_names, rate, enabled, notify, history, own_enabled, own_notify, \
+     own_history, next_due_at, due_set_at, overdue_at) \
      SELECT id, $2, true, name, group_name, tags, zone, addresses, exclude, ports, expected, allowed, \
      interval_us, cron, time_zone, closed, confirm_open, confirm_close, confirm_down, discovery, follow_names, \
-     rate, enabled, notify, history, coalesce(due, $3), $3, overdue \
+     rate, enabled, notify, history, own_enabled, own_notify, own_history, coalesce(due, $3), $3, overdue \
      FROM jsonb_to_recordset($1::text::jsonb) AS r (id uuid, name text, group_name text, tags text[], \
      zone text, addresses text[], exclude text[], ports text, expected text, allowed text, \
      interval_us bigint, cron text, time_zone text, closed text[], confirm_open smallint, \
      confirm_close smallint, confirm_down smallint, discovery boolean, follow_names boolean, rate bigint, \
-     enabled boolean, notify boolean, history boolean, due timestamptz, overdue timestamptz) \
+     enabled boolean, notify boolean, history boolean, own_enabled boolean, own_notify boolean, \
+     own_history boolean, due timestamptz, overdue timestamptz) \
      ON CONFLICT (id) DO UPDATE SET source = excluded.source, listed = true, name = excluded.name, \
      group_name = excluded.group_name, tags = excluded.tags, zone = excluded.zone, \
      addresses = excluded.addresses, exclude = excluded.exclude, ports = excluded.ports, \
@@ -45,11 +46,19 @@ const UPSERT: &str = "INSERT INTO targets AS t (id, source, listed, name, group_
      confirm_open = excluded.confirm_open, confirm_close = excluded.confirm_close, \
      confirm_down = excluded.confirm_down, discovery = excluded.discovery, \
      follow_names = excluded.follow_names, rate = excluded.rate, enabled = excluded.enabled, \
-     notify = excluded.notify, history = excluded.history, \
+     notify = excluded.notify, history = excluded.history, own_enabled = excluded.own_enabled, \
+     own_notify = excluded.own_notify, own_history = excluded.own_history, \
      next_due_at = CASE WHEN $4 THEN excluded.next_due_at ELSE t.next_due_at END, \
      due_set_at = CASE WHEN $4 THEN excluded.due_set_at ELSE t.due_set_at END, \
      overdue_at = CASE WHEN $4 THEN excluded.overdue_at ELSE t.overdue_at END, \
      full_at = CASE WHEN $4 THEN NULL ELSE t.full_at END";
+
+/// As in [`UPSERT`], a new slot begins with all ports.
+const SET: &str = "UPDATE targets SET enabled = $2, notify = $3, history = $4, set_enabled = $5, \
+     set_notify = $6, set_history = $7, set_by = $8, next_due_at = coalesce($9, next_due_at), \
+     due_set_at = CASE WHEN $9 IS NULL THEN due_set_at ELSE $11 END, \
+     overdue_at = coalesce($10, overdue_at), \
+     full_at = CASE WHEN $9 IS NULL THEN full_at ELSE NULL END WHERE id = $1";
 
 #[async_trait]
 impl Targets for Postgres {
@@ -81,6 +90,28 @@ impl Targets for Postgres {
         })
     }
 
+    async fn set_switches(
+        &self,
+        target: TargetId,
+        set: SetSwitches,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Option<Switches>, StoreError> {
+        let by = by.to_owned();
+        transaction!(self, "setting switches", |transaction| {
+            let sql = "SELECT {} FROM targets t WHERE id = $1 AND listed FOR UPDATE";
+            let Some(row) = read(transaction, sql, &[&target.0]).await?.pop() else {
+                return Ok(None);
+            };
+            let about = format!("{}/{}", row.columns.group_name, row.columns.name);
+            let set = sync::set(row, set, now)?;
+            save_set(transaction, target, &set, &by, cut(now)).await?;
+            let (action, detail) = ("switches.set", set.detail());
+            access::audit(transaction, now, &by, action, &about, &detail).await?;
+            Ok(Some(set.switches))
+        })
+    }
+
     async fn targets(&self) -> Result<Vec<Target>, StoreError> {
         transaction!(self, "reading targets", |transaction| {
             let stored = read(transaction, "SELECT {} FROM targets t WHERE listed", &[]).await?;
@@ -103,7 +134,7 @@ async fn read(
     sql: &str,
     params: &[&(dyn tokio_postgres::types::ToSql + Sync)],
 ) -> Result<Vec<Stored>, Problem> {
-    let sql = sql.replace("{}", &format!("{}, t.source, t.listed", rows::TARGET));
+    let sql = sql.replace("{}", &format!("{}, {}", rows::TARGET, rows::STANDING));
     let statement = transaction.prepare_cached(&sql).await?;
     let found = transaction.query(&statement, params).await?;
     found
@@ -113,6 +144,12 @@ async fn read(
                 columns: rows::target(row)?,
                 source: row.try_get("source")?,
                 listed: row.try_get("listed")?,
+                own: Switches {
+                    enabled: row.try_get("own_enabled")?,
+                    notify: row.try_get("own_notify")?,
+                    history: row.try_get("own_history")?,
+                },
+                set: rows::set(row)?,
             })
         })
         .collect()
@@ -156,6 +193,41 @@ async fn save(
             )
             .await?;
     }
+    Ok(())
+}
+
+async fn save_set(
+    transaction: &Transaction<'_>,
+    target: TargetId,
+    set: &Set,
+    by: &str,
+    now: Timestamp,
+) -> Result<(), Problem> {
+    let update = transaction.prepare_cached(SET).await?;
+    let by = (set.set != Switching::default()).then_some(by);
+    let (due, overdue) = (
+        set.soon.map(|soon| soon.due),
+        set.soon.map(|soon| soon.overdue),
+    );
+    let (counts, set) = (set.switches, set.set);
+    transaction
+        .execute(
+            &update,
+            &[
+                &target.0,
+                &counts.enabled,
+                &counts.notify,
+                &counts.history,
+                &set.enabled,
+                &set.notify,
+                &set.history,
+                &by,
+                &due,
+                &overdue,
+                &now,
+            ],
+        )
+        .await?;
     Ok(())
 }
 

@@ -24,7 +24,7 @@ const LATE: &str = "(SELECT {} FROM targets t WHERE listed AND enabled AND overd
      (SELECT {} FROM targets t WHERE overdue_since IS NOT NULL \
      AND (scanned_at > overdue_since OR NOT listed OR NOT enabled) LIMIT $2)";
 
-const STATES: &str = "SELECT {}, t.next_due_at, t.scanned_at, t.overdue_since, t.run, h.* FROM targets t \
+const STATES: &str = "SELECT {}, t.source, t.set_enabled, t.set_notify, t.set_history, t.set_by, t.next_due_at, t.scanned_at, t.overdue_since, t.run, h.* FROM targets t \
      LEFT JOIN (SELECT target_id, count(*) AS hosts, count(*) FILTER (WHERE state = 'up') AS hosts_up, \
      sum(open_ports) FILTER (WHERE state = 'up') AS open_ports, sum(unexpected_open) AS unexpected_open, \
      sum(expected_closed) AS expected_closed FROM hosts GROUP BY target_id) h ON h.target_id = t.id \
@@ -170,6 +170,9 @@ fn target_state(row: &Row) -> Result<TargetState, Problem> {
     };
     Ok(TargetState {
         target: rows::target(row)?.target()?,
+        source: row.try_get("source")?,
+        set: rows::set(row)?,
+        set_by: row.try_get("set_by")?,
         next_due_at: row.try_get("next_due_at")?,
         scanned_at: row.try_get("scanned_at")?,
         overdue_since: row.try_get("overdue_since")?,

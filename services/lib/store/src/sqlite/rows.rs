@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use portwatch_domain::target::Switching;
 use rusqlite::types::{FromSql, Type};
 use rusqlite::{Row, Transaction};
 use uuid::Uuid;
@@ -16,6 +17,19 @@ use crate::columns::{
 pub(super) const TARGET: &str = "id, name, group_name, tags, zone, addresses, exclude, ports, expected, \
      allowed, interval_us, cron, time_zone, closed, confirm_open, confirm_close, confirm_down, discovery, \
      follow_names, rate, enabled, notify, history";
+
+/// The other columns of `targets` that a sync decides by; [`set`] reads the last three.
+pub(super) const STANDING: &str = "source, listed, own_enabled, own_notify, own_history, set_enabled, \
+     set_notify, set_history";
+
+/// What somebody has set in the place of what a target's source says.
+pub(super) fn set(row: &Row<'_>) -> rusqlite::Result<Switching> {
+    Ok(Switching {
+        enabled: row.get("set_enabled")?,
+        notify: row.get("set_notify")?,
+        history: row.get("set_history")?,
+    })
+}
 
 pub(super) fn time(row: &Row<'_>, column: &'static str) -> rusqlite::Result<Timestamp> {
     let micros: i64 = row.get(column)?;
@@ -64,6 +78,17 @@ pub(super) fn unreadable(
 fn list(row: &Row<'_>, column: &'static str) -> rusqlite::Result<Vec<String>> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| unreadable(Type::Text, error))
+}
+
+/// A list of texts, where there is one.
+pub(super) fn optional_list(
+    row: &Row<'_>,
+    column: &'static str,
+) -> rusqlite::Result<Option<Vec<String>>> {
+    let text: Option<String> = row.get(column)?;
+    let read =
+        |text: String| serde_json::from_str(&text).map_err(|error| unreadable(Type::Text, error));
+    text.map(read).transpose()
 }
 
 /// A list of texts as it stands in a column.

@@ -159,11 +159,11 @@ impl Watch for Sqlite {
                     *count = row.get(column)?;
                 }
                 let due = rows::time(row, "next_due_at")?;
-                Ok((rows::target(row)?, due, late(row)?, counts))
+                let listed = (row.get("source")?, rows::set(row)?, row.get("set_by")?);
+                Ok((rows::target(row)?, listed, due, late(row)?, counts))
             })?;
-            let states = found
-                .into_iter()
-                .map(|(columns, next_due_at, late, counts)| {
+            let states = found.into_iter().map(
+                |(columns, (source, set, set_by), next_due_at, late, counts)| {
                     let [
                         run,
                         hosts,
@@ -175,6 +175,9 @@ impl Watch for Sqlite {
                     let (scanned_at, overdue_since) = late;
                     Ok(TargetState {
                         target: columns.target()?,
+                        source,
+                        set,
+                        set_by,
                         next_due_at,
                         scanned_at,
                         overdue_since,
@@ -185,7 +188,8 @@ impl Watch for Sqlite {
                         unexpected_open,
                         expected_closed,
                     })
-                });
+                },
+            );
             states.collect()
         })
         .await

@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use portwatch_domain::job::due;
-use portwatch_domain::target::Target;
+use portwatch_domain::target::{Switches, Switching, Target};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::columns::{TargetColumns, Unreadable, cut};
-use crate::targets::Synced;
+use crate::targets::{SetSwitches, Synced};
 
 /// A target as it is stored.
 #[derive(Clone, Debug)]
@@ -17,6 +17,10 @@ pub(crate) struct Stored {
     pub(crate) columns: TargetColumns,
     pub(crate) source: String,
     pub(crate) listed: bool,
+    /// The switches as its source has them.
+    pub(crate) own: Switches,
+    /// What somebody has set instead.
+    pub(crate) set: Switching,
 }
 
 /// A target and when it is due; a target that keeps its slot is due at no time of its own.
@@ -24,9 +28,37 @@ pub(crate) struct Stored {
 pub(crate) struct Wanted {
     #[serde(flatten)]
     pub(crate) columns: TargetColumns,
+    #[serde(flatten)]
+    pub(crate) own: OwnSwitches,
     pub(crate) due: Option<Timestamp>,
     /// When it is overdue unless it is scanned.
     pub(crate) overdue: Option<Timestamp>,
+}
+
+/// The columns of the switches as the source has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct OwnSwitches {
+    #[serde(rename = "own_enabled")]
+    pub(crate) enabled: bool,
+    #[serde(rename = "own_notify")]
+    pub(crate) notify: bool,
+    #[serde(rename = "own_history")]
+    pub(crate) history: bool,
+}
+
+impl From<Switches> for OwnSwitches {
+    fn from(switches: Switches) -> Self {
+        let Switches {
+            enabled,
+            notify,
+            history,
+        } = switches;
+        Self {
+            enabled,
+            notify,
+            history,
+        }
+    }
 }
 
 /// What has to be written.
@@ -72,28 +104,31 @@ pub(crate) fn plan(
         if !seen.insert(target.id) {
             return Err(format!("the target {:?} is listed twice", target.name));
         }
-        let wanted = TargetColumns::from(target);
-        match stored.remove(&target.id.0) {
-            None => create.push((target, wanted)),
-            Some(row) if is_due(&row, &wanted) => reschedule.push((target, wanted)),
-            Some(row) if row.columns != wanted || row.source != source => {
-                plan.update.push(Wanted {
-                    columns: wanted,
-                    due: None,
-                    overdue: None,
-                });
-            }
-            Some(_) => {}
+        let mut wanted = TargetColumns::from(target);
+        let Some(row) = stored.remove(&target.id.0) else {
+            create.push((target, wanted));
+            continue;
+        };
+        wanted.switch(row.set.over(target.switches));
+        if is_due(&row, &wanted) {
+            reschedule.push((target, wanted));
+        } else if row.columns != wanted || row.source != source || row.own != target.switches {
+            plan.update.push(Wanted {
+                columns: wanted,
+                own: target.switches.into(),
+                due: None,
+                overdue: None,
+            });
         }
     }
     let together = create.len() + reschedule.len();
     let soon = |(target, columns): (&Target, TargetColumns)| {
-        let first = due::first_slot(target, together, now);
-        let allowance = due::deadline(target, 0, first).duration_since(first);
+        let slot = soon(target, together, now);
         Wanted {
             columns,
-            due: Some(cut(first)),
-            overdue: Some(cut(due::overdue_at(target, first, allowance))),
+            own: target.switches.into(),
+            due: Some(slot.due),
+            overdue: Some(slot.overdue),
         }
     };
     plan.create = create.into_iter().map(soon).collect();
@@ -103,6 +138,62 @@ pub(crate) fn plan(
         .filter(|row| row.listed && row.source == source);
     plan.retire = gone.map(|row| row.columns.id).collect();
     Ok(plan)
+}
+
+/// When a target is due that is not to wait for its slot, and when it is overdue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Soon {
+    pub(crate) due: Timestamp,
+    pub(crate) overdue: Timestamp,
+}
+
+/// The first slot of a target, one of so many that are due at once.
+fn soon(target: &Target, together: usize, now: Timestamp) -> Soon {
+    let first = due::first_slot(target, together, now);
+    let allowance = due::deadline(target, 0, first).duration_since(first);
+    Soon {
+        due: cut(first),
+        overdue: cut(due::overdue_at(target, first, allowance)),
+    }
+}
+
+/// What has to be written when somebody sets switches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Set {
+    /// All that is set now in the place of what the source says.
+    pub(crate) set: Switching,
+    /// What counts.
+    pub(crate) switches: Switches,
+    /// The slot, if the target is enabled by it.
+    pub(crate) soon: Option<Soon>,
+}
+
+/// Plans to set switches of a stored target.
+pub(crate) fn set(row: Stored, set: SetSwitches, now: Timestamp) -> Result<Set, Unreadable> {
+    let set = match set {
+        SetSwitches::These(these) => these.on_top_of(row.set, row.own),
+        SetSwitches::AsConfigured => Switching::default(),
+    };
+    let switches = set.over(row.own);
+    let is_enabled_now = switches.enabled && !row.columns.enabled;
+    let target = row.columns.target()?;
+    Ok(Set {
+        set,
+        switches,
+        soon: is_enabled_now.then(|| soon(&target, 1, now)),
+    })
+}
+
+impl Set {
+    /// What is on record of it, in words.
+    pub(crate) fn detail(&self) -> String {
+        let set = self.set.to_string();
+        if set.is_empty() {
+            "as configured".to_owned()
+        } else {
+            set
+        }
+    }
 }
 
 /// Rows as targets, by name.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod access;
 mod callers;
 mod channels;
 mod confirmation;
@@ -12,6 +13,7 @@ mod history;
 mod history_days;
 mod jobs;
 mod notifications;
+mod numbers;
 mod outbox;
 mod packed_ports;
 mod policy;
@@ -26,6 +28,7 @@ mod samples;
 mod snapshots;
 mod snapshots_at_once;
 mod sqlite_file;
+mod switches;
 mod targets;
 mod upgrade;
 mod watch;
@@ -163,6 +166,20 @@ on_both! {
         one_success_of_many_attempts_shows_that_it_works,
         nothing_is_made_for_a_channel_that_is_off,
         an_attempt_under_way_still_counts;
+    switches:
+        what_is_set_goes_before_what_the_source_says,
+        a_source_that_comes_to_say_the_same_is_followed_again,
+        a_target_that_is_switched_on_is_due_at_once,
+        nothing_is_set_of_what_is_not_listed;
+    access:
+        a_user_is_made_changed_and_removed,
+        who_is_logged_in_has_the_role_of_the_user_as_it_is_now,
+        a_program_shows_a_token_until_it_expires_or_is_revoked,
+        what_was_done_is_on_record_newest_first;
+    numbers:
+        a_number_is_given_once_and_kept,
+        who_asks_at_once_is_told_the_same,
+        numbers_from_outside_go_before_those_given;
     callers:
         a_caller_that_is_not_polled_keeps_nobody_waiting,
         a_caller_that_goes_away_leaves_nothing_half_done;
