@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 pub mod approve;
+pub mod audit;
 pub mod channel;
 pub mod check;
 pub mod dead;
@@ -20,4 +21,6 @@ pub mod scan_now;
 pub mod scans;
 pub mod silence;
 pub mod targets;
+pub mod token;
 pub mod up;
+pub mod user;

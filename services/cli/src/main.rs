@@ -5,6 +5,7 @@ mod listing;
 mod printable;
 mod sandbox;
 mod settings;
+mod sources;
 mod state;
 mod user;
 
@@ -14,8 +15,9 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use commands::role::Role;
 use commands::{
-    approve, channel, check, dead, deliveries, diff, doctor, healthcheck, history, migrate, ports,
-    problems, role, route, roxy_wi, scan, scan_now, scans, silence, targets, up,
+    approve, audit, channel, check, dead, deliveries, diff, doctor, healthcheck, history, migrate,
+    ports, problems, role, route, roxy_wi, scan, scan_now, scans, silence, targets, token, up,
+    user as users,
 };
 
 /// Exit code of anything that went wrong.
@@ -60,6 +62,9 @@ enum Command {
     RoxyWi(roxy_wi::Arguments),
     Channel(channel::Arguments),
     Deliveries(deliveries::Arguments),
+    User(users::Arguments),
+    Token(token::Arguments),
+    Audit(audit::Arguments),
     /// Run the scheduler: decides when each target is due
     ///
     /// It makes the targets of the settings file the ones that are watched, and publishes a job for
@@ -83,6 +88,11 @@ enum Command {
     /// most. Any number may run. It needs RabbitMQ (broker.url) and PostgreSQL (store.url), and runs
     /// until SIGTERM.
     Notifier(role::Arguments),
+    /// Run the console: pages for people, and APIs for programs
+    ///
+    /// It answers Roxy-WI's calls for its port scanner, an API of its own, and shows Monitoring → Port
+    /// scanner to users. Any number may run. It needs PostgreSQL (store.url), and runs until SIGTERM.
+    Console(role::Arguments),
     Migrate(migrate::Arguments),
     Doctor(doctor::Arguments),
     Dead(dead::Arguments),
@@ -116,10 +126,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::RoxyWi(arguments) => finish(roxy_wi::run(arguments)),
         Command::Channel(arguments) => finish(channel::run(arguments)),
         Command::Deliveries(arguments) => finish(deliveries::run(arguments)),
+        Command::User(arguments) => finish(users::run(arguments)),
+        Command::Token(arguments) => finish(token::run(arguments)),
+        Command::Audit(arguments) => finish(audit::run(arguments)),
         Command::Scheduler(arguments) => serve(Role::Scheduler, &arguments),
         Command::Scanner(arguments) => serve(Role::Scanner, &arguments),
         Command::Differ(arguments) => serve(Role::Differ, &arguments),
         Command::Notifier(arguments) => serve(Role::Notifier, &arguments),
+        Command::Console(arguments) => serve(Role::Console, &arguments),
         Command::Migrate(arguments) => finish(migrate::run(arguments)),
         Command::Doctor(arguments) => finish(doctor::run(arguments)),
         Command::Dead(arguments) => finish(dead::run(arguments)),

@@ -33,6 +33,7 @@ pub struct Settings {
     pub scanner: portwatch_scanner::Settings,
     pub differ: portwatch_differ::Settings,
     pub notifier: portwatch_notifier::Settings,
+    pub console: portwatch_console::Settings,
 }
 
 /// The `[runtime]` section: what every process has.

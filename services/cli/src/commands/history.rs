@@ -65,7 +65,7 @@ fn parse_port(text: &str) -> Result<Port, String> {
 }
 
 /// A day is 24 hours here.
-fn parse_span(text: &str) -> Result<SignedDuration, String> {
+pub fn parse_span(text: &str) -> Result<SignedDuration, String> {
     let days = text
         .strip_suffix('d')
         .and_then(|days| days.parse::<u16>().ok());

@@ -1,4 +1,6 @@
-//! `portwatch scheduler|scanner|differ|notifier`: one service alone, over RabbitMQ and PostgreSQL.
+//! `portwatch scheduler|scanner|differ|notifier|console`: one service alone, over RabbitMQ and PostgreSQL.
+
+mod console;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -39,6 +41,7 @@ pub enum Role {
     Scanner,
     Differ,
     Notifier,
+    Console,
 }
 
 impl Role {
@@ -48,6 +51,7 @@ impl Role {
             Self::Scanner => "scanner",
             Self::Differ => "differ",
             Self::Notifier => "notifier",
+            Self::Console => "console",
         }
     }
 }
@@ -61,7 +65,7 @@ pub struct Ready {
     scanner: Option<Scanner>,
     /// Whom the notifier tells, and of what; `None` for the other roles.
     told: Option<Told>,
-    /// Where the scheduler takes more targets from; `None` for the other roles.
+    /// Where the scheduler takes more targets from, and the console sets their switches; `None` for the other roles.
     roxy_wi: Option<Arc<RoxyWi>>,
 }
 
@@ -75,7 +79,7 @@ pub fn prepare(role: Role, arguments: &Arguments) -> Result<Ready> {
     telemetry::start_logs(filter, settings.runtime.log_format)?;
     let scanner = match role {
         Role::Scanner => Some(sandbox::open(&settings.scanner, Keep::Nothing)?),
-        Role::Scheduler | Role::Differ | Role::Notifier => None,
+        Role::Scheduler | Role::Differ | Role::Notifier | Role::Console => None,
     };
     let told = match role {
         Role::Notifier => {
@@ -83,10 +87,10 @@ pub fn prepare(role: Role, arguments: &Arguments) -> Result<Ready> {
             let routing = Routing::read(&settings.notifier, &channels)?;
             Some((Arc::new(channels), Arc::new(routing)))
         }
-        Role::Scanner | Role::Scheduler | Role::Differ => None,
+        Role::Scanner | Role::Scheduler | Role::Differ | Role::Console => None,
     };
     let roxy_wi = match role {
-        Role::Scheduler => RoxyWi::configured(&settings.scheduler)?.map(Arc::new),
+        Role::Scheduler | Role::Console => RoxyWi::configured(&settings.scheduler)?.map(Arc::new),
         Role::Scanner | Role::Differ | Role::Notifier => None,
     };
     Ok(Ready {
@@ -109,6 +113,9 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
         told,
         roxy_wi,
     } = ready;
+    if role == Role::Console {
+        return console::run(&settings, listen, roxy_wi).await;
+    }
     let metrics = telemetry::start_metrics()?;
     let shutdown = shutdown::on_signal().context("listening for signals")?;
     let bus = settings.broker.connect(role.name()).await?;
@@ -211,7 +218,7 @@ async fn serve(
             };
             portwatch_differ::run(deps, &settings.differ, shutdown.clone()).await?;
         }
-        Role::Notifier | Role::Scanner => {
+        Role::Notifier | Role::Scanner | Role::Console => {
             let Some((channels, routing)) = told else {
                 return Ok(());
             };

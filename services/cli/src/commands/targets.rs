@@ -149,11 +149,24 @@ fn row(state: &TargetState, now: Timestamp) -> [String; 9] {
 /// What is wrong with a target, in words.
 fn findings(state: &TargetState, now: Timestamp) -> String {
     let mut words = Vec::new();
-    if !state.target.switches.enabled {
-        words.push("switched off".to_owned());
-    }
-    if state.target.switches.enabled && !state.target.switches.notify {
-        words.push("not told".to_owned());
+    let switches = state.target.switches;
+    let by = state.set_by.as_deref().unwrap_or_default();
+    let switched = [
+        (
+            state.set.enabled,
+            switches.enabled,
+            "switched off",
+            "switched on",
+        ),
+        (state.set.notify, switches.notify, "not told", "told"),
+        (state.set.history, switches.history, "no history", "history"),
+    ];
+    for (set, is_on, off, on) in switched {
+        match set {
+            Some(_) => words.push(format!("{} by {by}", if is_on { on } else { off })),
+            None if !is_on => words.push(off.to_owned()),
+            None => {}
+        }
     }
     if is_overdue(state, now) {
         let since = state.overdue_since.unwrap_or(state.next_due_at);

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::sandbox;
 use crate::settings::{ConfigArgument, Settings};
+use crate::sources::sources;
 use crate::state::DATA_FILE;
 use printer::Printer;
 
@@ -159,8 +160,14 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
         routing: told.1.clone(),
     };
     let api = api::router(asked, &settings.notifier.api_token)?;
+    let console = portwatch_console::Deps {
+        sources: sources(&store, roxy_wi.as_ref()),
+        store: store.clone(),
+    };
+    let console = portwatch_console::router(console, settings.console);
+    let served = Some(console.merge(api.unwrap_or_default()));
     let readiness = readiness(&store, roxy_wi.as_ref());
-    let address = health::serve(address, readiness, metrics, api, end.clone()).await?;
+    let address = health::serve(address, readiness, metrics, served, end.clone()).await?;
     for (source, targets) in [(Source::CommandLine, &given), (Source::Settings, &listed)] {
         portwatch_scheduler::sync(&store, source, targets).await?;
     }

@@ -107,7 +107,8 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(render_metrics))
         .with_state(Arc::new(Shared { readiness, metrics }))
-        .merge(more.unwrap_or_default());
+        .merge(more.unwrap_or_default())
+        .into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move {
         let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned());
         if let Err(error) = served.await {

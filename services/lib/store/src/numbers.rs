@@ -36,6 +36,9 @@ pub trait Numbers: Send + Sync {
         names: Vec<String>,
     ) -> Result<HashMap<String, u64>, StoreError>;
 
+    /// What has this number.
+    async fn numbered(&self, kind: Numbered, number: u64) -> Result<Option<String>, StoreError>;
+
     /// Gives these names the numbers that Roxy-WI has for them. Whatever has one of them otherwise loses it.
     async fn set_numbers(
         &self,

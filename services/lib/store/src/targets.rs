@@ -53,6 +53,9 @@ pub trait Targets: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Switches>, StoreError>;
 
+    /// The listed targets that have this address: one address, block, range or name, as `Address` writes it.
+    async fn targets_with(&self, address: &str) -> Result<Vec<TargetId>, StoreError>;
+
     /// All targets that a source lists, enabled or not, by name.
     async fn targets(&self) -> Result<Vec<Target>, StoreError>;
 

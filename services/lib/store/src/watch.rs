@@ -108,6 +108,9 @@ pub trait Watch: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
+    /// One listed target.
+    async fn target_state(&self, target: TargetId) -> Result<Option<TargetState>, StoreError>;
+
     /// All listed targets, by name.
     async fn target_states(&self) -> Result<Vec<TargetState>, StoreError>;
 }

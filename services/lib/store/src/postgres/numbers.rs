@@ -46,6 +46,17 @@ impl Numbers for Postgres {
         })
     }
 
+    async fn numbered(&self, kind: Numbered, number: u64) -> Result<Option<String>, StoreError> {
+        transaction!(self, "reading what has a number", |transaction| {
+            let sql = "SELECT name FROM numbers WHERE kind = $1 AND number = $2";
+            let select = transaction.prepare_cached(sql).await?;
+            let row = transaction
+                .query_opt(&select, &[&kind.as_str(), &signed(number)])
+                .await?;
+            Ok(row.map(|row| row.try_get(0)).transpose()?)
+        })
+    }
+
     async fn set_numbers(
         &self,
         kind: Numbered,

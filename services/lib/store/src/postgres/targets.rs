@@ -112,6 +112,18 @@ impl Targets for Postgres {
         })
     }
 
+    async fn targets_with(&self, address: &str) -> Result<Vec<TargetId>, StoreError> {
+        let address = address.to_owned();
+        transaction!(self, "reading the targets with an address", |transaction| {
+            let sql = "SELECT id FROM targets WHERE listed AND $1 = ANY(addresses) ORDER BY id";
+            let select = transaction.prepare_cached(sql).await?;
+            let rows = transaction.query(&select, &[&address]).await?;
+            rows.iter()
+                .map(|row| Ok(TargetId(row.try_get(0)?)))
+                .collect()
+        })
+    }
+
     async fn targets(&self) -> Result<Vec<Target>, StoreError> {
         transaction!(self, "reading targets", |transaction| {
             let stored = read(transaction, "SELECT {} FROM targets t WHERE listed", &[]).await?;

@@ -124,6 +124,18 @@ impl Watch for Postgres {
         })
     }
 
+    async fn target_state(&self, target: TargetId) -> Result<Option<TargetState>, StoreError> {
+        transaction!(self, "reading a target", |transaction| {
+            let sql = STATES
+                .replace("{}", rows::TARGET)
+                .replace("FROM hosts", "FROM hosts WHERE target_id = $1")
+                .replace("WHERE t.listed", "WHERE t.id = $1 AND t.listed");
+            let select = transaction.prepare_cached(&sql).await?;
+            let found = transaction.query_opt(&select, &[&target.0]).await?;
+            found.as_ref().map(target_state).transpose()
+        })
+    }
+
     async fn target_states(&self) -> Result<Vec<TargetState>, StoreError> {
         transaction!(self, "reading targets", |transaction| {
             let select = transaction

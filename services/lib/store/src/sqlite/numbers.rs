@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension as _, params};
 
-use super::Sqlite;
+use super::{Sqlite, rows};
 use crate::StoreError;
 use crate::columns::{number, signed};
 use crate::numbers::{FIRST, Numbered, Numbers};
@@ -41,6 +41,14 @@ impl Numbers for Sqlite {
                 numbers.insert(name, number("number", given)?);
             }
             Ok(numbers)
+        })
+        .await
+    }
+
+    async fn numbered(&self, kind: Numbered, number: u64) -> Result<Option<String>, StoreError> {
+        self.transaction("reading what has a number", move |transaction| {
+            let sql = "SELECT name FROM numbers WHERE kind = ?1 AND number = ?2";
+            rows::optional(transaction, sql, params![kind.as_str(), signed(number)])
         })
         .await
     }

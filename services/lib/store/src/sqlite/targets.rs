@@ -82,6 +82,18 @@ impl Targets for Sqlite {
         .await
     }
 
+    async fn targets_with(&self, address: &str) -> Result<Vec<TargetId>, StoreError> {
+        let address = address.to_owned();
+        self.transaction("reading the targets with an address", move |transaction| {
+            let sql = "SELECT id FROM targets WHERE listed \
+                       AND EXISTS (SELECT 1 FROM json_each(addresses) WHERE value = ?1) ORDER BY id";
+            rows::select(transaction, sql, [address], |row| {
+                Ok(TargetId(rows::uuid(row, "id")?))
+            })
+        })
+        .await
+    }
+
     async fn targets(&self) -> Result<Vec<Target>, StoreError> {
         self.transaction("reading targets", |transaction| {
             let listed = stored(transaction)?.into_iter().filter(|row| row.listed);

@@ -143,57 +143,75 @@ impl Watch for Sqlite {
         .await
     }
 
-    async fn target_states(&self) -> Result<Vec<TargetState>, StoreError> {
-        self.transaction("reading targets", |transaction| {
-            let found = rows::select(transaction, STATES, [], |row| {
-                let columns = [
-                    "run",
-                    "hosts",
-                    "hosts_up",
-                    "open_ports",
-                    "unexpected_open",
-                    "expected_closed",
-                ];
-                let mut counts = [0_i64; 6];
-                for (count, column) in counts.iter_mut().zip(columns) {
-                    *count = row.get(column)?;
-                }
-                let due = rows::time(row, "next_due_at")?;
-                let listed = (row.get("source")?, rows::set(row)?, row.get("set_by")?);
-                Ok((rows::target(row)?, listed, due, late(row)?, counts))
-            })?;
-            let states = found.into_iter().map(
-                |(columns, (source, set, set_by), next_due_at, late, counts)| {
-                    let [
-                        run,
-                        hosts,
-                        hosts_up,
-                        open_ports,
-                        unexpected_open,
-                        expected_closed,
-                    ] = counts.map(|count| u64::try_from(count).unwrap_or_default());
-                    let (scanned_at, overdue_since) = late;
-                    Ok(TargetState {
-                        target: columns.target()?,
-                        source,
-                        set,
-                        set_by,
-                        next_due_at,
-                        scanned_at,
-                        overdue_since,
-                        run,
-                        hosts,
-                        hosts_up,
-                        open_ports,
-                        unexpected_open,
-                        expected_closed,
-                    })
-                },
-            );
-            states.collect()
+    async fn target_state(&self, target: TargetId) -> Result<Option<TargetState>, StoreError> {
+        self.transaction("reading a target", move |transaction| {
+            let sql = STATES
+                .replace("FROM hosts", "FROM hosts WHERE target_id = ?1")
+                .replace("WHERE t.listed", "WHERE t.id = ?1 AND t.listed");
+            Ok(states(transaction, &sql, [target.0.as_bytes()])?.pop())
         })
         .await
     }
+
+    async fn target_states(&self) -> Result<Vec<TargetState>, StoreError> {
+        self.transaction("reading targets", |transaction| {
+            states(transaction, STATES, [])
+        })
+        .await
+    }
+}
+
+fn states(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<TargetState>, Problem> {
+    let found = rows::select(transaction, sql, params, |row| {
+        let columns = [
+            "run",
+            "hosts",
+            "hosts_up",
+            "open_ports",
+            "unexpected_open",
+            "expected_closed",
+        ];
+        let mut counts = [0_i64; 6];
+        for (count, column) in counts.iter_mut().zip(columns) {
+            *count = row.get(column)?;
+        }
+        let due = rows::time(row, "next_due_at")?;
+        let listed = (row.get("source")?, rows::set(row)?, row.get("set_by")?);
+        Ok((rows::target(row)?, listed, due, late(row)?, counts))
+    })?;
+    let states = found.into_iter().map(
+        |(columns, (source, set, set_by), next_due_at, late, counts)| {
+            let [
+                run,
+                hosts,
+                hosts_up,
+                open_ports,
+                unexpected_open,
+                expected_closed,
+            ] = counts.map(|count| u64::try_from(count).unwrap_or_default());
+            let (scanned_at, overdue_since) = late;
+            Ok(TargetState {
+                target: columns.target()?,
+                source,
+                set,
+                set_by,
+                next_due_at,
+                scanned_at,
+                overdue_since,
+                run,
+                hosts,
+                hosts_up,
+                open_ports,
+                unexpected_open,
+                expected_closed,
+            })
+        },
+    );
+    states.collect()
 }
 
 fn late(row: &Row<'_>) -> rusqlite::Result<(Option<Timestamp>, Option<Timestamp>)> {

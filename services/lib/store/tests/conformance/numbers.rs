@@ -70,5 +70,9 @@ pub async fn numbers_from_outside_go_before_those_given(store: Store) {
         .await
         .unwrap();
     assert_eq!((all["a"], all["x"]), (7, 1_000_002));
+    let has = |number| store.numbered(Target, number);
+    assert_eq!(has(7).await.unwrap().as_deref(), Some("a"));
+    assert_eq!(has(4).await.unwrap(), None);
+    assert_eq!(has(u64::MAX).await.unwrap(), None);
     assert_eq!(all["b"], 1_000_004, "another one, and never the same twice");
 }

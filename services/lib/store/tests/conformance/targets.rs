@@ -43,6 +43,12 @@ pub async fn what_is_saved_comes_back(store: Store) {
     let saved = [everything(), nothing_expected, target("plain")];
     sync(&store, &saved).await;
     assert_eq!(store.targets().await.unwrap(), saved);
+    let with = async |address: &str| store.targets_with(address).await.unwrap();
+    for address in ["db.example.org", "192.0.2.1", "fd00:198:18::/120"] {
+        assert_eq!(with(address).await, [everything().id], "{address}");
+    }
+    assert_eq!(with("198.18.0.0/24").await.len(), 2);
+    assert_eq!(with("198.18.0.1").await, []);
 }
 
 pub async fn a_sync_creates_updates_and_retires(store: Store) {

@@ -268,6 +268,11 @@ pub async fn targets_are_listed_with_what_is_known_of_them(store: Store) {
     );
     assert_eq!((states[1].hosts, states[1].run), (0, 0));
     assert_eq!(states[0].overdue_since, None);
+    for state in &states {
+        let alone = store.target_state(state.target.id).await.unwrap();
+        assert_eq!(alone.as_ref(), Some(state));
+    }
     store.sync_targets(SOURCE, &[b], at(1)).await.unwrap();
+    assert_eq!(store.target_state(a.id).await.unwrap(), None);
     assert_eq!(store.target_states().await.unwrap().len(), 1);
 }
