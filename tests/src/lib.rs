@@ -11,6 +11,8 @@
     reason = "tests"
 )]
 
+pub mod browser;
+pub mod console;
 pub mod lab;
 mod listener;
 mod portwatch;

@@ -29,7 +29,7 @@ async fn each_service_tells_its_health_and_stops_at_sigterm() {
     let environment = environment(&servers);
     let migrated = Portwatch::output(&["migrate"], &environment).await;
     assert!(migrated.status.success());
-    for role in ["scheduler", "scanner", "differ", "notifier"] {
+    for role in ["scheduler", "scanner", "differ", "notifier", "console"] {
         let service = Portwatch::start(&[role], &environment);
         let address = service.address().await;
         until(&format!("the {role} to be ready"), || async {

@@ -44,15 +44,14 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         shared: &Arc<Shared>,
     ) -> Result<Self, Self::Rejection> {
         let headers = &parts.headers;
-        let token = match bearer(headers) {
-            Some(token) => token,
-            None => {
-                let token = cookie(headers).ok_or(Refusal::NotLoggedIn)?;
-                if !(parts.method == Method::GET || is_own(headers)) {
-                    return Err(Refusal::OtherSite);
-                }
-                token
+        let token = if let Some(token) = bearer(headers) {
+            token
+        } else {
+            let token = cookie(headers).ok_or(Refusal::NotLoggedIn)?;
+            if !(parts.method == Method::GET || is_own(headers)) {
+                return Err(Refusal::OtherSite);
             }
+            token
         };
         let store = &shared.deps.store;
         let bearer = store.bearer(hash_of_token(token), Timestamp::now()).await?;

@@ -44,6 +44,10 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
             }),
         )
         .route(
+            "/console.svg",
+            get(|| async { file("image/svg+xml", include_str!("../pages/console.svg")) }),
+        )
+        .route(
             "/console.js",
             get(|| async {
                 file(

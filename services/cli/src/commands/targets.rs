@@ -151,7 +151,7 @@ fn findings(state: &TargetState, now: Timestamp) -> String {
     let mut words = Vec::new();
     let switches = state.target.switches;
     let by = state.set_by.as_deref().unwrap_or_default();
-    let switched = [
+    let all = [
         (
             state.set.enabled,
             switches.enabled,
@@ -161,7 +161,7 @@ fn findings(state: &TargetState, now: Timestamp) -> String {
         (state.set.notify, switches.notify, "not told", "told"),
         (state.set.history, switches.history, "no history", "history"),
     ];
-    for (set, is_on, off, on) in switched {
+    for (set, is_on, off, on) in all {
         match set {
             Some(_) => words.push(format!("{} by {by}", if is_on { on } else { off })),
             None if !is_on => words.push(off.to_owned()),

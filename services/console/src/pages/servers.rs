@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use minijinja::{Value, context};
 use portwatch_domain::access::Role;
@@ -125,6 +125,7 @@ pub(super) async fn switch(
     State(shared): State<Arc<Shared>>,
     Visitor(caller): Visitor,
     Path(key): Path<String>,
+    RawQuery(shown): RawQuery,
     Form(form): Form<SwitchForm>,
 ) -> Result<Response, Unshown> {
     let server = servers::one(&shared, &caller, &key).await?;
@@ -132,7 +133,9 @@ pub(super) async fn switch(
     if switching != Switching::default() {
         switches::set(&shared, &caller, &server, switching).await?;
     }
-    Ok(Redirect::to(&format!("{HOME}#server-{}", server.number)).into_response())
+    // Back to where the card is: the query is that of the page which was shown.
+    let query = shown.map(|query| format!("?{query}")).unwrap_or_default();
+    Ok(Redirect::to(&format!("{HOME}{query}#server-{}", server.number)).into_response())
 }
 
 #[cfg(test)]

@@ -59,11 +59,12 @@ async fn a_box_that_is_ticked_is_set_and_no_other() {
         .ask(&token, Method::PATCH, path, r#"{"history":false}"#)
         .await;
     assert_eq!(set.status, 200);
-    let path = format!("/portscanner/{number}/switches");
+    let path = format!("/portscanner/{number}/switches?search=lb%201&page=1");
     let back = form(&site, &token, &path, "shown=111&enabled=on&history=on").await;
     assert_eq!(back.status, 303);
     let to = back.headers["location"].to_str().unwrap();
-    assert_eq!(to, format!("/portscanner#server-{number}"));
+    let expected = format!("/portscanner?search=lb%201&page=1#server-{number}");
+    assert_eq!(to, expected, "back to where the card is");
     let now = site
         .store
         .target_state(servers()[0].id)

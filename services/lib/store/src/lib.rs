@@ -1,12 +1,9 @@
 //! What Portwatch remembers, in PostgreSQL or SQLite behind one set of traits.
 //!
-//! One file per noun holds the trait and its types: [`targets`], [`jobs`], [`requests`], [`watch`], [`snapshots`],
-//! [`history`], [`policy`], [`notifications`], [`held`], [`silences`],
-//! [`problems`], [`deliveries`], [`channels`], [`access`], [`numbers`], and the [`outbox`] between the database and the broker. `postgres/` and
-//! `sqlite/` implement them, and both pass the one `conformance` suite.
+//! One file per noun holds the trait and its types, down to the [`outbox`] between the database and the broker.
+//! `postgres/` and `sqlite/` implement them, and both pass the one `conformance` suite.
 //!
-//! Every method is one transaction (only [`Database::prune`] takes several). Times come in as
-//! arguments, and are kept to the microsecond.
+//! Every method is one transaction (only [`Database::prune`] takes several). Times come in as arguments.
 
 pub mod access;
 pub mod channels;

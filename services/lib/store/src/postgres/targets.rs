@@ -216,12 +216,12 @@ async fn save_set(
     now: Timestamp,
 ) -> Result<(), Problem> {
     let update = transaction.prepare_cached(SET).await?;
-    let by = (set.set != Switching::default()).then_some(by);
+    let by = (set.by_hand != Switching::default()).then_some(by);
     let (due, overdue) = (
         set.soon.map(|soon| soon.due),
         set.soon.map(|soon| soon.overdue),
     );
-    let (counts, set) = (set.switches, set.set);
+    let (counts, set) = (set.switches, set.by_hand);
     transaction
         .execute(
             &update,

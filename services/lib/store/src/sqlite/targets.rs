@@ -154,15 +154,15 @@ fn save_set(
     now: Timestamp,
 ) -> Result<(), Problem> {
     let micros = |at: Timestamp| at.as_microsecond();
-    let by = (set.set != Switching::default()).then_some(by);
+    let by = (set.by_hand != Switching::default()).then_some(by);
     transaction.prepare_cached(SET)?.execute(named_params! {
         ":id": target.0.as_bytes(),
         ":enabled": set.switches.enabled,
         ":notify": set.switches.notify,
         ":history": set.switches.history,
-        ":set_enabled": set.set.enabled,
-        ":set_notify": set.set.notify,
-        ":set_history": set.set.history,
+        ":set_enabled": set.by_hand.enabled,
+        ":set_notify": set.by_hand.notify,
+        ":set_history": set.by_hand.history,
         ":set_by": by,
         ":due": set.soon.map(|soon| micros(soon.due)),
         ":overdue": set.soon.map(|soon| micros(soon.overdue)),

@@ -161,7 +161,7 @@ fn soon(target: &Target, together: usize, now: Timestamp) -> Soon {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Set {
     /// All that is set now in the place of what the source says.
-    pub(crate) set: Switching,
+    pub(crate) by_hand: Switching,
     /// What counts.
     pub(crate) switches: Switches,
     /// The slot, if the target is enabled by it.
@@ -178,7 +178,7 @@ pub(crate) fn set(row: Stored, set: SetSwitches, now: Timestamp) -> Result<Set, 
     let is_enabled_now = switches.enabled && !row.columns.enabled;
     let target = row.columns.target()?;
     Ok(Set {
-        set,
+        by_hand: set,
         switches,
         soon: is_enabled_now.then(|| soon(&target, 1, now)),
     })
@@ -187,7 +187,7 @@ pub(crate) fn set(row: Stored, set: SetSwitches, now: Timestamp) -> Result<Set, 
 impl Set {
     /// What is on record of it, in words.
     pub(crate) fn detail(&self) -> String {
-        let set = self.set.to_string();
+        let set = self.by_hand.to_string();
         if set.is_empty() {
             "as configured".to_owned()
         } else {
