@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
 use jiff::Timestamp;
 use portwatch_domain::access::{Role, Scope};
 
@@ -48,7 +48,7 @@ impl FromRequestParts<Arc<Shared>> for Caller {
             token
         } else {
             let token = cookie(headers).ok_or(Refusal::NotLoggedIn)?;
-            if !(parts.method == Method::GET || is_own(headers)) {
+            if !(parts.method.is_safe() || is_own(headers)) {
                 return Err(Refusal::OtherSite);
             }
             token

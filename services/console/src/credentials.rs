@@ -11,6 +11,9 @@ use sha2::{Digest as _, Sha256};
 
 /// What stands before each token, so that one that was published by mistake is found.
 const PREFIX: &str = "pwt_";
+/// Of a password that nobody has.
+const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyBpdA$\
+     AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// Shorter passwords are refused.
 pub const SHORTEST_PASSWORD: usize = 10;
 /// Longer ones as well: they only cost time.
@@ -69,9 +72,6 @@ pub fn hash_of_password(password: &str) -> Result<String, CredentialError> {
 
 /// Whether it is the password. Without a hash it is none, and it takes as long.
 pub(crate) fn is_password(password: &str, hash: Option<&str>) -> bool {
-    /// Of a password that nobody has.
-    const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyBpdA$\
-         AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     if password.chars().count() > LONGEST_PASSWORD {
         return false;
     }
@@ -107,6 +107,22 @@ mod tests {
         assert!(!is_password("correct house", Some(&hash)));
         assert!(!is_password("correct horse", None));
         assert!(!is_password("correct horse", Some("no hash")));
+    }
+
+    #[test]
+    fn who_is_nobody_takes_as_long_to_refuse() {
+        let (nobody, somebody) = (
+            PasswordHash::new(NOBODYS),
+            hash_of_password("correct horse"),
+        );
+        let somebody = somebody.unwrap();
+        let somebody = PasswordHash::new(&somebody).unwrap();
+        let nobody = nobody.unwrap();
+        assert_eq!(nobody.algorithm, somebody.algorithm);
+        assert_eq!(nobody.version, somebody.version);
+        assert_eq!(nobody.params, somebody.params);
+        let length = |hash: &PasswordHash<'_>| hash.hash.map(|output| output.len());
+        assert_eq!(length(&nobody), length(&somebody));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use axum::Router;
 use jiff::SignedDuration;
 use portwatch_bus::in_process;
 use portwatch_domain::target::Target;
@@ -154,25 +155,15 @@ pub async fn run(ready: Ready) -> Result<ExitCode> {
 
     let end = CancellationToken::new();
     let address = arguments.listen.unwrap_or(settings.runtime.listen);
-    let asked = ApiDeps {
-        store: store.clone(),
-        channels: told.0.clone(),
-        routing: told.1.clone(),
-    };
-    let api = api::router(asked, &settings.notifier.api_token)?;
-    let console = portwatch_console::Deps {
-        sources: sources(&store, roxy_wi.as_ref()),
-        store: store.clone(),
-    };
-    let console = portwatch_console::router(console, settings.console);
-    let served = Some(console.merge(api.unwrap_or_default()));
+    let served = served(&store, &told, roxy_wi.as_ref(), &settings)?;
     let readiness = readiness(&store, roxy_wi.as_ref());
-    let address = health::serve(address, readiness, metrics, served, end.clone()).await?;
+    let address = health::serve(address, readiness, metrics, Some(served), end.clone()).await?;
     for (source, targets) in [(Source::CommandLine, &given), (Source::Settings, &listed)] {
         portwatch_scheduler::sync(&store, source, targets).await?;
     }
     let watched: Vec<&Target> = given.iter().chain(&listed).collect();
     printer.welcome(&watched, &directory, address, scanner.method());
+    printer.console(address, store.users().await?.is_empty());
 
     let shards = settings.broker.snapshot_shards;
     let scanner = portwatch_scanner::Deps::new(bus.clone(), shards, scanner);
@@ -238,6 +229,27 @@ fn channels(settings: &Settings, printer: &Arc<Printer>) -> Result<Vec<Channel>>
         printer.try_line(line)
     }));
     Ok(channels)
+}
+
+/// What is answered beside the health: the console, and the notifier's calls if it has a token.
+fn served(
+    store: &Store,
+    (channels, routing): &(Arc<Vec<Channel>>, Arc<Routing>),
+    roxy_wi: Option<&Arc<RoxyWi>>,
+    settings: &Settings,
+) -> Result<Router> {
+    let asked = ApiDeps {
+        store: store.clone(),
+        channels: channels.clone(),
+        routing: routing.clone(),
+    };
+    let api = api::router(asked, &settings.notifier.api_token)?;
+    let console = portwatch_console::Deps {
+        sources: sources(store, roxy_wi),
+        store: store.clone(),
+    };
+    let console = portwatch_console::router(console, settings.console);
+    Ok(console.merge(api.unwrap_or_default()))
 }
 
 fn readiness(store: &Store, roxy_wi: Option<&Arc<RoxyWi>>) -> Readiness {

@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    fn of(body: Value) -> Result<Switching, Vec<String>> {
+    fn of(body: &Value) -> Result<Switching, Vec<String>> {
         read(body.as_object().unwrap())
     }
 
@@ -103,17 +103,17 @@ mod tests {
                 history: Some(history),
             })
         };
-        assert_eq!(of(json!({})), set(true, true, true));
-        assert_eq!(of(json!({"notify": 0})), set(true, false, true));
+        assert_eq!(of(&json!({})), set(true, true, true));
+        assert_eq!(of(&json!({"notify": 0})), set(true, false, true));
         assert_eq!(
-            of(json!({"enabled": false, "notify": "off", "history": "1", "more": 7})),
+            of(&json!({"enabled": false, "notify": "off", "history": "1", "more": 7})),
             set(false, false, true)
         );
     }
 
     #[test]
     fn what_is_no_boolean_is_named() {
-        let wrong = of(json!({"enabled": "maybe", "notify": 2, "history": null})).unwrap_err();
+        let wrong = of(&json!({"enabled": "maybe", "notify": 2, "history": null})).unwrap_err();
         let fields: Vec<_> = wrong.iter().map(|w| w.split(':').next().unwrap()).collect();
         assert_eq!(fields, ["enabled", "notify", "history"]);
         assert!(wrong[0].ends_with("Input should be a valid boolean, unable to interpret input"));

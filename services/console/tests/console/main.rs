@@ -4,6 +4,7 @@
 
 mod api;
 mod login;
+mod openapi;
 mod pages;
 mod roxy_wi;
 mod site;

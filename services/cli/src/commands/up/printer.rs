@@ -103,6 +103,16 @@ impl Printer {
             "state: {} · health and metrics: http://{address}",
             data.display()
         ));
+    }
+
+    /// Where the console is, and how to get in.
+    pub fn console(&self, address: SocketAddr, has_no_user: bool) {
+        let first = if has_no_user {
+            " (nobody can log in yet: portwatch user add NAME makes a user, with --data-dir as here)"
+        } else {
+            ""
+        };
+        self.line(&format!("console: http://{address}{first}"));
         self.line(
             "Ctrl-C stops it. The first scan is the baseline: what is open then is not announced.",
         );
