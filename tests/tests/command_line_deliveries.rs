@@ -217,6 +217,17 @@ async fn nobody_is_told_by_a_channel_that_is_off() {
     assert!(code == 2 && out.contains("is not off"), "{out}");
     let (code, out) = place.run(&["channel", "on", "other"]).await;
     assert!(code == 2 && out.contains("there are hook, nobody"), "{out}");
+    let (_, out) = place.run(&["audit"]).await;
+    let entries: Vec<_> = out.lines().skip(1).collect();
+    assert_eq!(entries.len(), 2, "{out}");
+    assert!(
+        entries[0].contains("ann") && entries[0].contains("channel.off"),
+        "{out}"
+    );
+    assert!(
+        entries[0].contains("moving") && entries[1].contains("channel.on"),
+        "{out}"
+    );
     listener.stop().await;
     let change = receiver.change().await;
     assert_eq!(change["kind"], "port.closed", "the first that is told");

@@ -49,6 +49,16 @@ async fn run(state: &[String], arguments: &[&str]) -> (i32, String, String) {
     (code, text(output.stdout), text(output.stderr))
 }
 
+/// What was changed, the oldest first.
+async fn actions(state: &[String]) -> Vec<String> {
+    let (_, out, _) = run(state, &["audit", "--format", "ndjson"]).await;
+    let action = |line: &str| {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        entry["action"].as_str().unwrap().to_owned()
+    };
+    out.lines().map(action).collect()
+}
+
 async fn route(state: &[String], kind: &str, port: u16) -> (i32, Value) {
     let port = port.to_string();
     let asked = ["route", kind, "--target", "127.0.0.1", "--port", &port];
@@ -104,6 +114,8 @@ async fn what_is_silenced_is_not_told_until_the_silence_ends() {
     let id = listed.lines().nth(1).unwrap().get(..8).unwrap().to_owned();
     let (code, _, err) = run(&state, &["silence", "end", &id]).await;
     assert_eq!(code, 0, "{err}");
+    let on_record = actions(&state).await;
+    assert_eq!(on_record, ["silence.add", "silence.end"]);
     until("the silence to be over", || async {
         (route(&state, "port.closed", port).await.0 == 0).then_some(())
     })
@@ -145,6 +157,8 @@ async fn a_problem_is_listed_and_acknowledged_until_it_ends() {
     assert_eq!(code, 2, "{err}");
     let (code, out, _) = run(&state, &["problems"]).await;
     assert!(code == 0 && out.contains("eve: mine"), "{out}");
+    let on_record = actions(&state).await;
+    assert_eq!(on_record, ["ports.approve", "problem.ack"]);
     listener.stop().await;
     until("the end of it", || async {
         let (_, out, _) = run(&state, &["problems"]).await;

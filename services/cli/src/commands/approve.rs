@@ -10,6 +10,7 @@ use portwatch_domain::ports::PortSet;
 use portwatch_store::policy::{Approval, Approve, Approved};
 use serde::Serialize;
 
+use super::audit;
 use crate::listing::{Format, Table, line};
 use crate::state::{self, StateArguments};
 use crate::user;
@@ -75,11 +76,20 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
         by: arguments.by.clone().unwrap_or_else(user::name),
         now: Timestamp::now(),
     };
+    let by = approval.by.clone();
     let approved = store.approve(approval).await?;
     match arguments.host {
         _ if !approved.is_empty() => {}
         Some(ip) => bail!("{} knows no host {ip}", target.name),
         None => bail!("{} knows no host yet: wait for its first scan", target.name),
+    }
+    for host in &approved {
+        let (about, ports) = (format!("{}/{}", target.group, target.name), &host.ports);
+        let ports = ports
+            .as_ref()
+            .map_or("taken back".to_owned(), ToString::to_string);
+        let detail = format!("{}: {ports}", host.ip);
+        audit::note(&store, &by, "ports.approve", &about, &detail).await?;
     }
     print(arguments.format, &approved)?;
     Ok(ExitCode::SUCCESS)

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use jiff::Timestamp;
+use portwatch_store::Store;
+use portwatch_store::access::AuditEntry;
 use serde::Serialize;
 
 use crate::listing::{Format, Table, line, time};
@@ -12,8 +14,8 @@ use crate::state::StateArguments;
 
 /// Show what was changed by whom
 ///
-/// Users, tokens, switches and scans that were asked for, in the console and on the command line; the
-/// newest last.
+/// In the console and on the command line: users, tokens, switches, approvals, acknowledgements,
+/// silences, channels, deliveries sent again, scans that were asked for. The newest last.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// How many at the most
@@ -33,6 +35,18 @@ struct Line<'a> {
     action: &'a str,
     about: &'a str,
     detail: &'a str,
+}
+
+/// Puts on record what a command has changed.
+pub async fn note(store: &Store, by: &str, action: &str, about: &str, detail: &str) -> Result<()> {
+    let entry = AuditEntry {
+        at: Timestamp::now(),
+        actor: by.to_owned(),
+        action: action.to_owned(),
+        about: about.to_owned(),
+        detail: detail.to_owned(),
+    };
+    Ok(store.note(entry).await?)
 }
 
 /// Runs the command.

@@ -13,6 +13,7 @@ use portwatch_store::Store;
 use portwatch_store::channels::{ChannelState, Off};
 use serde::Serialize;
 
+use super::audit;
 use crate::listing::{Format, NOTHING, Table, line, span, time};
 use crate::state::StateArguments;
 use crate::user;
@@ -249,14 +250,19 @@ async fn off(arguments: Turn) -> Result<ExitCode> {
     let name = arguments.name;
     known.check(&name).await?;
     let now = Timestamp::now();
+    let (by, why) = (
+        arguments.by.unwrap_or_else(user::name),
+        arguments.reason.clone(),
+    );
     let off = Off {
         at: now,
-        by: Some(arguments.by.unwrap_or_else(user::name)),
+        by: Some(by.clone()),
         reason: arguments.reason,
     };
     if !known.switch().off(&name, off, now).await? {
         bail!("channel {name} is off already");
     }
+    audit::note(&known.store, &by, "channel.off", &name, &why).await?;
     writeln!(
         io::stdout(),
         "channel {name} is off; nobody is told by it until `portwatch channel on {name}`"
@@ -271,6 +277,7 @@ async fn on(arguments: On) -> Result<ExitCode> {
         known.check(&name).await?;
         bail!("channel {name} is not off");
     }
+    audit::note(&known.store, &user::name(), "channel.on", &name, "").await?;
     writeln!(
         io::stdout(),
         "channel {name} is on; what happened meanwhile is in the history, and what was given up can be sent by `portwatch deliveries resend`"

@@ -12,6 +12,7 @@ use portwatch_store::problems::Acknowledgement;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::audit;
 use crate::listing::{Format, NOTHING, Table, ago, line};
 use crate::state::StateArguments;
 use crate::user;
@@ -147,9 +148,11 @@ pub async fn acknowledge(arguments: AckArguments) -> Result<ExitCode> {
         by: arguments.by.unwrap_or_else(user::name),
         reason: arguments.reason,
     };
+    let (who, reason) = (by.by.clone(), by.reason.clone());
     if !store.acknowledge(id, by).await? {
         bail!("problem {id} has ended, or was acknowledged before");
     }
+    audit::note(&store, &who, "problem.ack", &id.to_string(), &reason).await?;
     writeln!(io::stdout(), "problem {id} is acknowledged until it ends")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -16,10 +16,11 @@ use portwatch_store::history::HistoryFilter;
 use portwatch_store::requests::{NewRequest, RequestKind, RequestState};
 use uuid::Uuid;
 
-use super::history;
 use super::ports::view::{self, PortView};
+use super::{audit, history};
 use crate::listing::Format;
 use crate::state::{self, StateArguments};
+use crate::user;
 use progress::Shown;
 
 /// Exit code of a scan that did not end in time.
@@ -67,6 +68,8 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
     let request = arguments.request(&store, &target).await?;
     let id = request.id;
     store.add_requests(vec![request]).await?;
+    let about = format!("{}/{}", target.group, target.name);
+    audit::note(&store, &user::name(), "scan.now", &about, "").await?;
     if !arguments.wait {
         writeln!(io::stdout(), "asked for a scan of {}", target.name)?;
         return Ok(ExitCode::SUCCESS);

@@ -12,6 +12,7 @@ use portwatch_store::silences::Silence;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::audit;
 use crate::listing::{Format, Table, line, time};
 use crate::state::{self, StateArguments};
 use crate::user;
@@ -201,7 +202,10 @@ async fn add(arguments: Add) -> Result<ExitCode> {
     };
     let store = arguments.state.open().await?;
     let (id, until) = (silence.id, time(silence.until));
+    let (by, why) = (silence.author.clone(), silence.reason.clone());
     store.add_silence(silence).await?;
+    let detail = format!("until {until}: {why}");
+    audit::note(&store, &by, "silence.add", &id.to_string(), &detail).await?;
     writeln!(io::stdout(), "silence {id} until {until}")?;
     Ok(ExitCode::SUCCESS)
 }
@@ -254,6 +258,7 @@ async fn end_one(arguments: End) -> Result<ExitCode> {
     if !store.end_silence(id, Timestamp::now()).await? {
         bail!("silence {id} has ended already");
     }
+    audit::note(&store, &user::name(), "silence.end", &id.to_string(), "").await?;
     writeln!(io::stdout(), "silence {id} has ended")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,9 @@ use portwatch_store::deliveries::{DeliveryFilter, DeliveryState, Resent};
 use uuid::Uuid;
 
 use super::find;
+use crate::commands::audit;
 use crate::state::StateArguments;
+use crate::user;
 
 /// So many deliveries are looked at in one go.
 const MOST: u32 = 10_000;
@@ -70,6 +72,9 @@ async fn resend(store: &Store, id: Uuid, says: bool) -> Result<bool> {
         Some(Resent::Waiting) => (false, "waits until an earlier one about the same has ended"),
         None => bail!("delivery {id} is not kept any more"),
     };
+    if goes {
+        audit::note(store, &user::name(), "delivery.resend", &id.to_string(), "").await?;
+    }
     if says {
         writeln!(io::stdout(), "delivery {id} {what}")?;
     }

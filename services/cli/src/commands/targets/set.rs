@@ -11,7 +11,7 @@ use portwatch_scheduler::Source;
 use portwatch_store::Store;
 use portwatch_store::targets::SetSwitches;
 
-use crate::commands::roxy_wi;
+use crate::commands::{audit, roxy_wi};
 use crate::printable::printable;
 use crate::state::{self, StateArguments};
 use crate::user;
@@ -91,6 +91,8 @@ async fn at_roxy_wi(
     }
     let roxy_wi = roxy_wi::configured(&arguments.state.settings()?)?;
     let set = roxy_wi.set(store, &arguments.target, switching).await?;
+    let detail = format!("{switching} (in Roxy-WI)");
+    audit::note(store, &user::name(), "switches.set", &set.target, &detail).await?;
     say(&set.target, set.switches, " (in Roxy-WI as well)")?;
     if set.switches.enabled && !set.effective.enabled {
         eprintln!("note: the server itself is disabled in Roxy-WI, so it is not scanned");
