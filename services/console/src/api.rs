@@ -13,6 +13,10 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use crate::Shared;
+use crate::answer::Refusal;
+
+/// So many entries are listed at the most.
+const MOST: u32 = 10_000;
 
 /// The routes.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
@@ -28,4 +32,14 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/api/v1/targets/{target}/scans", post(scans::ask))
         .route("/api/v1/targets/{target}/scans/{scan}", get(scans::show))
         .route("/api/v1/audit", get(audit::list))
+}
+
+/// How many entries are listed, if so many are asked for, or usually.
+fn limit(asked: Option<u32>, usual: u32) -> Result<u32, Refusal> {
+    let limit = asked.unwrap_or(usual);
+    if (1..=MOST).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(Refusal::Wrong(format!("limit: 1 to {MOST}")))
+    }
 }

@@ -8,14 +8,13 @@ use portwatch_domain::access::{Groups, Role};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::limit;
 use crate::Shared;
 use crate::answer::{Asked, Refusal, found};
 use crate::caller::Caller;
 
 /// So many are listed if the request does not say.
 const USUAL: u32 = 100;
-/// So many at the most.
-const MOST: u32 = 10_000;
 
 #[derive(Deserialize)]
 pub(super) struct ListQuery {
@@ -32,10 +31,7 @@ pub(super) async fn list(
     if caller.scope.groups != Groups::All {
         return Err(Refusal::MayNot);
     }
-    let limit = query.limit.unwrap_or(USUAL);
-    if !(1..=MOST).contains(&limit) {
-        return Err(Refusal::Wrong(format!("limit: 1 to {MOST}")));
-    }
+    let limit = limit(query.limit, USUAL)?;
     let entries = shared.deps.store.audit(limit).await?;
     let entries: Vec<_> = entries
         .iter()

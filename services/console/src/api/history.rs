@@ -11,6 +11,7 @@ use portwatch_store::history::{HistoryFilter, HistoryRow};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::limit;
 use crate::Shared;
 use crate::answer::{Asked, Refusal, found};
 use crate::caller::Caller;
@@ -19,8 +20,6 @@ use crate::servers;
 
 /// So many are listed if the request does not say.
 const USUAL: u32 = 100;
-/// So many at the most.
-const MOST: u32 = 10_000;
 
 #[derive(Deserialize)]
 pub(super) struct ListQuery {
@@ -39,10 +38,7 @@ pub(super) async fn list(
     Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Refusal> {
     let server = servers::one(&shared, &caller, &key).await?;
-    let limit = query.limit.unwrap_or(USUAL);
-    if !(1..=MOST).contains(&limit) {
-        return Err(Refusal::Wrong(format!("limit: 1 to {MOST}")));
-    }
+    let limit = limit(query.limit, USUAL)?;
     let kinds = query.kind.as_deref().unwrap_or_default().split(',');
     let kinds = kinds.filter(|kind| !kind.is_empty()).map(str::parse);
     let kinds: Result<Vec<ChangeKind>, _> = kinds.collect();

@@ -9,6 +9,7 @@ use portwatch_domain::target::Switching;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::limit;
 use crate::Shared;
 use crate::answer::{Asked, Refusal, found};
 use crate::caller::Caller;
@@ -16,14 +17,12 @@ use crate::servers::{self, Server};
 use crate::switches;
 
 /// So many are listed if the request does not say.
-const USUAL: usize = 1_000;
-/// So many at the most.
-const MOST: usize = 10_000;
+const USUAL: u32 = 1_000;
 
 #[derive(Deserialize)]
 pub(super) struct ListQuery {
     group: Option<String>,
-    limit: Option<usize>,
+    limit: Option<u32>,
     #[serde(default)]
     offset: usize,
 }
@@ -34,16 +33,13 @@ pub(super) async fn list(
     caller: Caller,
     Asked(query): Asked<ListQuery>,
 ) -> Result<Response, Refusal> {
-    let limit = query.limit.unwrap_or(USUAL);
-    if !(1..=MOST).contains(&limit) {
-        return Err(Refusal::Wrong(format!("limit: 1 to {MOST}")));
-    }
+    let limit = limit(query.limit, USUAL)?;
     let mut servers = servers::all(&shared, &caller).await?;
     if let Some(group) = &query.group {
         servers.retain(|server| server.state.target.group == *group);
     }
     let total = servers.len();
-    let page = servers.iter().skip(query.offset).take(limit);
+    let page = servers.iter().skip(query.offset).take(limit as usize);
     let page: Vec<_> = page.map(object).collect();
     Ok(found(&json!({ "total": total, "targets": page })))
 }

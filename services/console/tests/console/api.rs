@@ -47,14 +47,7 @@ async fn what_is_open_is_listed_with_what_is_expected() {
 #[tokio::test]
 async fn the_history_is_filtered_as_asked() {
     let site = Site::new().await;
-    let listed = &servers()[0];
-    let at: Timestamp = "2026-11-22T12:35:53Z".parse().unwrap();
-    let minute = SignedDuration::from_mins(1);
-    site.scanned(listed, 1, "198.18.0.1", "22", at).await;
-    site.scanned(listed, 2, "198.18.0.1", "22,80", at + minute)
-        .await;
-    site.scanned(listed, 3, "198.18.0.1", "22", at + minute * 2)
-        .await;
+    site.scanned_three_times().await;
     let token = site.token(Role::Viewer, None).await;
     let history = async |query: &str| {
         let path = format!("/api/v1/targets/198.18.0.1/history?{query}");

@@ -1,6 +1,6 @@
 //! Roxy-WI's calls, in its shapes.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use portwatch_domain::access::Role;
 use portwatch_domain::target::{Switches, Switching};
 use serde_json::{Value, json};
@@ -200,14 +200,7 @@ async fn what_a_server_is_called_by_finds_it_alone() {
 #[tokio::test]
 async fn the_history_says_opened_and_closed_newest_first() {
     let site = Site::new().await;
-    let listed = &servers()[0];
-    let at: Timestamp = "2026-11-22T12:35:53.9Z".parse().unwrap();
-    let minute = SignedDuration::from_mins(1);
-    site.scanned(listed, 1, "198.18.0.1", "22", at).await;
-    site.scanned(listed, 2, "198.18.0.1", "22,80", at + minute)
-        .await;
-    site.scanned(listed, 3, "198.18.0.1", "22", at + minute * 2)
-        .await;
+    site.scanned_three_times().await;
     let token = site.token(Role::Viewer, None).await;
     let history = site
         .get(&token, "/api/server/portscanner/198.18.0.1/ports")

@@ -183,6 +183,17 @@ impl Site {
         numbers.await.unwrap()[&name]
     }
 
+    /// lb-1 was scanned three times, a minute after each other: port 80 opened and closed again.
+    pub async fn scanned_three_times(&self) {
+        let listed = &servers()[0];
+        let at: Timestamp = "2026-11-22T12:35:53.9Z".parse().unwrap();
+        for (run, open) in [(1, "22"), (2, "22,80"), (3, "22")] {
+            let minutes = SignedDuration::from_mins(i64::try_from(run).unwrap() - 1);
+            self.scanned(listed, run, "198.18.0.1", open, at + minutes)
+                .await;
+        }
+    }
+
     /// A scan of a target, of one host, has found these ports open and the others closed.
     pub async fn scanned(&self, target: &Target, run: u64, ip: &str, open: &str, at: Timestamp) {
         let report = report(ip, open);
