@@ -48,6 +48,7 @@ CREATE TABLE tokens (
     CHECK ((user_name IS NULL) = (role IS NOT NULL))
 );
 CREATE INDEX tokens_of_users ON tokens (user_name) WHERE user_name IS NOT NULL;
+CREATE INDEX tokens_that_expire ON tokens (expires_at) WHERE expires_at IS NOT NULL;
 
 -- What people and programs have changed.
 CREATE TABLE audit (

@@ -8,15 +8,18 @@ use std::net::IpAddr;
 
 use jiff::SignedDuration;
 use portwatch_domain::job::JobId;
+use portwatch_domain::target::Switching;
 use portwatch_store::deliveries::{DeliveryFilter, DeliveryState};
 use portwatch_store::held::{Hold, NewHeld, Release, Waiting};
 use portwatch_store::history::HistoryFilter;
 use portwatch_store::jobs::JobProgress;
 use portwatch_store::notifications::{Attempt, NewNotification, NextStep};
+use portwatch_store::numbers::Numbered;
 use portwatch_store::outbox::Topic;
 use portwatch_store::postgres::{self, PostgresSettings};
 use portwatch_store::problems::ProblemChange;
 use portwatch_store::requests::{NewRequest, RequestKind};
+use portwatch_store::targets::SetSwitches;
 use portwatch_store::{PruneBefore, Store};
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -67,6 +70,12 @@ INSERT INTO held (channel, digest, order_key, notification_id, due_at)
 INSERT INTO told SELECT 'later', 'host ' || n, now() FROM generate_series(1, 20000) n;
 INSERT INTO problems (id, at, body, ended, told_at)
     SELECT md5('p' || n)::uuid, now(), 'x', n % 2 = 0, now() FROM generate_series(1, 20000) n;
+INSERT INTO numbers SELECT 'target', md5('t' || n), n FROM generate_series(1, 20000) n;
+INSERT INTO users SELECT 'user ' || n, 'x', 'viewer', NULL, now() FROM generate_series(1, 20000) n;
+INSERT INTO tokens (id, hash, name, user_name, created_at, expires_at)
+    SELECT md5('k' || n)::uuid, decode(md5('a' || n) || md5('b' || n), 'hex'), 'login', 'user ' || n, now(), '2100-01-01'
+    FROM generate_series(1, 20000) n;
+INSERT INTO audit (at, actor, action, about) SELECT now(), 'a', 'b', 'c' FROM generate_series(1, 20000) n;
 ANALYZE;
 ";
 
@@ -252,6 +261,23 @@ async fn watch(store: &Store) {
     store.unexpected(None, 10).await.unwrap();
 }
 
+/// What each request to the console does, that looks at one target.
+async fn console(store: &Store, time: u32) {
+    let owner = target("a").id;
+    store.bearer([7; 32], at(1)).await.unwrap();
+    store.numbered(Numbered::Target, 7).await.unwrap();
+    let name = format!("target {time}");
+    store.numbers(Numbered::Target, vec![name]).await.unwrap();
+    store.target_state(owner).await.unwrap().unwrap();
+    let notify = Switching {
+        notify: Some(time.is_multiple_of(2)),
+        ..Switching::default()
+    };
+    let set = SetSwitches::These(notify);
+    store.set_switches(owner, set, "a", at(1)).await.unwrap();
+    store.audit(100).await.unwrap();
+}
+
 /// Makes a call, and says which large tables it reads from end to end.
 macro_rules! check {
     ($url:ident, $client:ident, $found:ident, $name:literal, |$store:ident, $time:ident| $call:expr) => {{
@@ -341,6 +367,10 @@ async fn of_state(url: &str, client: &Client) -> Vec<String> {
     .await);
     check!(url, client, found, "held", |store, time| held(&store, time)
         .await);
+    check!(url, client, found, "console", |store, time| console(
+        &store, time
+    )
+    .await);
     check!(url, client, found, "log", |store, time| log(&store).await);
     found
 }
