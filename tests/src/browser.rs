@@ -10,10 +10,11 @@ use tokio::process::{Child, Command};
 use crate::{free_port, until};
 
 /// It loads what it is told to, and nothing from anywhere else.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

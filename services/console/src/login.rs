@@ -1,6 +1,7 @@
 //! Logging in with a name and a password, which gives a token that counts for a while.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use axum::http::Extensions;
@@ -14,6 +15,12 @@ use crate::credentials::{self, is_password};
 
 /// So many passwords are checked at once: each takes 19 MiB.
 pub(crate) const PASSWORDS_AT_ONCE: usize = 4;
+
+/// How long a login waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is longer is no name of anybody: the log shows the beginning.
+const LONGEST_NAME: usize = 64;
 
 /// Where a request comes from: the address of the connection, which may be a proxy's.
 pub(crate) fn from(extensions: &Extensions) -> Option<IpAddr> {
@@ -33,7 +40,7 @@ pub(crate) async fn log_in(
         let seconds = wait.as_secs() + 1;
         return Err(Refusal::TooMany { seconds });
     }
-    let Ok(_turn) = shared.checks.acquire().await else {
+    let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, shared.checks.acquire()).await else {
         return Err(Refusal::TooMany { seconds: 1 });
     };
     let store = &shared.deps.store;
@@ -43,7 +50,8 @@ pub(crate) async fn log_in(
     if !checked.unwrap_or(false) {
         shared.throttle.failed(name, from, now);
         metrics::counter!("portwatch_console_logins_total", "result" => "refused").increment(1);
-        tracing::warn!(user = name, ?from, "a login was refused");
+        let shown: String = name.chars().take(LONGEST_NAME).collect();
+        tracing::warn!(user = shown, ?from, "a login was refused");
         return Err(Refusal::WrongPassword);
     }
     let fresh = credentials::token();
