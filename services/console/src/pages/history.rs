@@ -55,11 +55,13 @@ pub(super) async fn show(
         name => &target.name,
         group => &target.group,
         history => target.switches.history,
+        query => html::query(&query.search),
         search => query.search,
         rows => shown, all, found => found.len(), page, pages,
         most => (all >= MOST as usize).then_some(MOST),
     };
-    Ok(html::page("history.html", with))
+    let title = format!("History of {}", target.name);
+    Ok(html::page("history.html", &title, with))
 }
 
 /// One row of the table.

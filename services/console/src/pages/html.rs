@@ -10,6 +10,7 @@ use axum::http::header::{
 use axum::response::{IntoResponse as _, Response};
 use jiff::Timestamp;
 use minijinja::{AutoEscape, Environment, Value, context};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::answer::Refusal;
 
@@ -37,20 +38,19 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>, minijinja::Error>> =
         Ok(environment)
     });
 
-/// A page.
-pub(super) fn page(name: &str, with: Value) -> Response {
-    page_with_status(StatusCode::OK, name, with)
+/// A page with this title.
+pub(super) fn page(name: &str, title: &str, with: Value) -> Response {
+    page_with_status(StatusCode::OK, name, title, with)
 }
 
 /// A page that says that something is not as it was asked for.
-pub(super) fn page_with_status(status: StatusCode, name: &str, with: Value) -> Response {
-    let rendered = match &*ENVIRONMENT {
-        Ok(environment) => environment
-            .get_template(name)
-            .and_then(|template| template.render(with))
-            .map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
+pub(super) fn page_with_status(
+    status: StatusCode,
+    name: &str,
+    title: &str,
+    with: Value,
+) -> Response {
+    let rendered = render(name, title, with);
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, POLICY),
@@ -67,10 +67,27 @@ pub(super) fn page_with_status(status: StatusCode, name: &str, with: Value) -> R
     }
 }
 
+/// What stands between header and end of a page, in the frame that all have.
+fn render(name: &str, title: &str, with: Value) -> Result<String, String> {
+    let environment = ENVIRONMENT.as_ref().map_err(ToString::to_string)?;
+    let render = |name: &str, with: Value| {
+        let template = environment.get_template(name);
+        let rendered = template.and_then(|template| template.render(with));
+        rendered.map_err(|error| error.to_string())
+    };
+    let body = Value::from_safe_string(render(name, with.clone())?);
+    render("frame.html", context! { title, body, ..with })
+}
+
+/// What a search looks like in an address.
+pub(super) fn query(search: &str) -> String {
+    utf8_percent_encode(search, NON_ALPHANUMERIC).to_string()
+}
+
 /// Why something is refused, as a page.
 pub(super) fn refused(refusal: &Refusal) -> Response {
     let with = context! { words => refusal.words() };
-    let mut response = page_with_status(refusal.status(), "refused.html", with);
+    let mut response = page_with_status(refusal.status(), "refused.html", "Not possible", with);
     if let Refusal::TooMany { seconds } = refusal {
         response
             .headers_mut()
@@ -100,11 +117,9 @@ mod tests {
 
     #[test]
     fn what_is_put_in_is_escaped() {
-        let environment = ENVIRONMENT.as_ref().unwrap();
-        let template = environment.get_template("refused.html").unwrap();
         let hostile = "<script>\"'&";
-        let html = template.render(context! { words => hostile }).unwrap();
+        let html = render("refused.html", hostile, context! { words => hostile }).unwrap();
         assert!(!html.contains("<script>\""), "{html}");
-        assert!(html.contains("&lt;script&gt;"), "{html}");
+        assert_eq!(html.matches("&lt;script&gt;").count(), 2, "{html}");
     }
 }

@@ -18,6 +18,8 @@ use crate::caller::{COOKIE_NAME, cookie, is_own};
 use crate::credentials::hash_of_token;
 use crate::login;
 
+const TITLE: &str = "Log in";
+
 #[derive(Deserialize)]
 pub(super) struct ShowQuery {
     #[serde(default)]
@@ -30,7 +32,7 @@ pub(super) async fn show(
 ) -> Result<Response, Unshown> {
     let nobody = shared.deps.store.users().await?.is_empty();
     let with = context! { next => own_path(&query.next), nobody };
-    Ok(html::page("login.html", with))
+    Ok(html::page("login.html", TITLE, with))
 }
 
 #[derive(Deserialize)]
@@ -58,7 +60,12 @@ pub(super) async fn log_in(
         Ok(token) => token,
         Err(refusal @ (Refusal::WrongPassword | Refusal::TooMany { .. })) => {
             let with = context! { next, login => form.login, wrong => refusal.words() };
-            return Ok(html::page_with_status(refusal.status(), "login.html", with));
+            return Ok(html::page_with_status(
+                refusal.status(),
+                "login.html",
+                TITLE,
+                with,
+            ));
         }
         Err(refusal) => return Err(refusal.into()),
     };

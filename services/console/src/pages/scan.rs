@@ -37,12 +37,14 @@ pub(super) async fn show(
         name => &server.state.target.name,
         waits => state.run.is_none(),
         is_over => state.is_over(),
+        refresh => !state.is_over(),
         finished => state.finished,
         jobs => state.jobs,
         expired => state.expired,
         ports,
     };
-    Ok(html::page("scan.html", with))
+    let title = format!("Scan of {}", server.state.target.name);
+    Ok(html::page("scan.html", &title, with))
 }
 
 fn row(open: &OpenPort) -> Value {

@@ -42,10 +42,11 @@ pub(super) async fn list(
     let with = context! {
         caller => caller.name,
         may_set => caller.scope.may(Role::Operator),
+        query => html::query(&query.search),
         search => query.search,
         all, found => found.len(), cards, page, pages,
     };
-    Ok(html::page("servers.html", with))
+    Ok(html::page("servers.html", "Port scanner", with))
 }
 
 /// Whether its name, group, tags or addresses contain this.
