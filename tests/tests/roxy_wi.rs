@@ -285,8 +285,8 @@ async fn a_switch_that_is_not_set_in_roxy_wi_is_not_set() {
     site.settings("write_back = true");
     refused(&["lb-1"], "--enabled, --notify or --history").await;
     refused(
-        &["127.0.0.1", "--notify", "off"],
-        "of other targets are in the settings file",
+        &["lb-1", "--as-configured"],
+        "kept in Roxy-WI: nothing else is set",
     )
     .await;
     let user = site.roxy_wi.world().users["super"].clone();
