@@ -27,6 +27,9 @@ pub(crate) enum Refusal {
     /// There is no such thing, or it is not theirs.
     #[error("{0}")]
     NotFound(String),
+    /// The path is one of ours, and the method none.
+    #[error("405 Method Not Allowed: The method is not allowed for the requested URL.")]
+    NoMethod,
     /// What was sent is wrong.
     #[error("{0}")]
     Wrong(String),
@@ -56,6 +59,7 @@ impl Refusal {
             Self::NotLoggedIn | Self::WrongPassword => StatusCode::UNAUTHORIZED,
             Self::MayNot | Self::OtherSite => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Wrong(_) | Self::WrongFields(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,

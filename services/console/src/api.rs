@@ -32,6 +32,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/api/v1/targets/{target}/scans", post(scans::ask))
         .route("/api/v1/targets/{target}/scans/{scan}", get(scans::show))
         .route("/api/v1/audit", get(audit::list))
+        .method_not_allowed_fallback(async || Refusal::NoMethod)
 }
 
 /// How many entries are listed, if so many are asked for, or usually.

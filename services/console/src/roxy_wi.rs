@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
             get(switches::show).post(switches::set),
         )
         .route("/api/server/portscanner/{server}/ports", get(history::show))
+        .method_not_allowed_fallback(async || Refusal::NoMethod)
 }
 
 /// `POST /api/login`.
