@@ -151,6 +151,8 @@ async fn mistakes_are_named_with_exit_code_2() {
             "{arguments:?}: {}",
             stderr(&output)
         );
+        let made = String::from_utf8_lossy(&output.stdout);
+        assert!(!made.contains("whsec_"), "{arguments:?}: {made}");
         assert!(
             stderr(&output).contains(expected),
             "{arguments:?}: {}",

@@ -309,6 +309,14 @@ fn named(settings: &ChannelSettings, all: &Settings, reach: &Reach) -> Result<Ch
     Ok(channel?.with_habits(habits).within(limits))
 }
 
+/// The same text, if it is an address that can be posted to.
+///
+/// # Errors
+/// Says what an address looks like.
+pub fn webhook_url(text: &str) -> Result<String, String> {
+    address(text).map(|_| text.to_owned())
+}
+
 /// An HTTP address.
 fn address(text: &str) -> Result<Url, String> {
     let url: Url = text

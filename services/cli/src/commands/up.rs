@@ -66,7 +66,7 @@ pub struct Arguments {
     exclude: Vec<String>,
     /// Post each change here, signed by Standard Webhooks. The secret is PORTWATCH_WEBHOOK_SECRET
     /// (whsec_…), or is made once, kept in the data directory and printed
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = channels::webhook_url)]
     webhook: Option<String>,
     /// Where state is kept [default: ~/.local/share/portwatch]
     #[arg(long, value_name = "DIR")]
