@@ -15,9 +15,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use serde::de::DeserializeOwned;
 
 use crate::Shared;
-use crate::answer::Refusal;
+use crate::answer::{Asked, Refusal};
 use crate::caller::Caller;
 
 /// The page that Roxy-WI's users look for.
@@ -82,6 +83,18 @@ impl FromRequestParts<Arc<Shared>> for Visitor {
             }
             Err(refusal) => Err(refusal.into()),
         }
+    }
+}
+
+/// What stands behind the question mark of a page's address.
+struct Shown<T>(T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Shown<T> {
+    type Rejection = Unshown;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Asked(asked) = Asked::from_request_parts(parts, state).await?;
+        Ok(Self(asked))
     }
 }
 

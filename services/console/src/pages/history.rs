@@ -9,8 +9,7 @@ use portwatch_domain::access::Role;
 use portwatch_store::history::{HistoryFilter, HistoryRow};
 use serde::Deserialize;
 
-use super::{Unshown, Visitor, html};
-use crate::answer::Asked;
+use super::{Shown, Unshown, Visitor, html};
 use crate::roxy_wi::{KINDS, service, status};
 use crate::{Shared, servers};
 
@@ -31,7 +30,7 @@ pub(super) async fn show(
     State(shared): State<Arc<Shared>>,
     Visitor(caller): Visitor,
     Path(key): Path<String>,
-    Asked(query): Asked<ShowQuery>,
+    Shown(query): Shown<ShowQuery>,
 ) -> Result<Response, Unshown> {
     let server = servers::one(&shared, &caller, &key).await?;
     let target = &server.state.target;

@@ -11,9 +11,9 @@ use jiff::SignedDuration;
 use minijinja::context;
 use serde::Deserialize;
 
-use super::{HOME, Unshown, html};
+use super::{HOME, Shown, Unshown, html};
 use crate::Shared;
-use crate::answer::{Asked, Refusal};
+use crate::answer::Refusal;
 use crate::caller::{COOKIE_NAME, cookie, is_own};
 use crate::credentials::hash_of_token;
 use crate::login;
@@ -28,7 +28,7 @@ pub(super) struct ShowQuery {
 
 pub(super) async fn show(
     State(shared): State<Arc<Shared>>,
-    Asked(query): Asked<ShowQuery>,
+    Shown(query): Shown<ShowQuery>,
 ) -> Result<Response, Unshown> {
     let nobody = shared.deps.store.users().await?.is_empty();
     let with = context! { next => own_path(&query.next), nobody };

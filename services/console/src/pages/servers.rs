@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Form;
+use axum::extract::rejection::FormRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use minijinja::{Value, context};
@@ -10,8 +11,8 @@ use portwatch_domain::access::Role;
 use portwatch_domain::target::{Switches, Switching};
 use serde::Deserialize;
 
-use super::{HOME, Unshown, Visitor, html};
-use crate::answer::{Asked, Refusal};
+use super::{HOME, Shown, Unshown, Visitor, html};
+use crate::answer::Refusal;
 use crate::servers::{self, Server};
 use crate::{Shared, switches};
 
@@ -29,7 +30,7 @@ pub(super) struct ListQuery {
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     Visitor(caller): Visitor,
-    Asked(query): Asked<ListQuery>,
+    Shown(query): Shown<ListQuery>,
 ) -> Result<Response, Unshown> {
     let mut found = servers::all(&shared, &caller).await?;
     let all = found.len();
@@ -127,9 +128,10 @@ pub(super) async fn switch(
     Visitor(caller): Visitor,
     Path(key): Path<String>,
     RawQuery(shown): RawQuery,
-    Form(form): Form<SwitchForm>,
+    form: Result<Form<SwitchForm>, FormRejection>,
 ) -> Result<Response, Unshown> {
     let server = servers::one(&shared, &caller, &key).await?;
+    let Form(form) = form.map_err(|error| Refusal::Wrong(error.body_text()))?;
     let switching = form.switching()?;
     if switching != Switching::default() {
         switches::set(&shared, &caller, &server, switching).await?;

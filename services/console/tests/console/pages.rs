@@ -183,3 +183,32 @@ async fn a_scan_that_waits_says_so_and_looks_again() {
         "{page}"
     );
 }
+
+#[tokio::test]
+async fn what_is_wrong_is_said_on_a_page() {
+    let site = Site::new().await;
+    let token = site.token(Role::Operator, None).await;
+    let number = site.number(&servers()[0]).await;
+    let switches = format!("/portscanner/{number}/switches");
+    let answers = [
+        (400, site.get(&token, "/portscanner?page=x").await),
+        (
+            400,
+            site.get(&token, &format!("/portscanner/{number}?page=-1"))
+                .await,
+        ),
+        (400, form(&site, &token, &switches, "enabled=on").await),
+        (400, form(&site, &token, &switches, "shown=1").await),
+        (404, site.get(&token, "/portscanner/99").await),
+        (
+            404,
+            site.get(&token, &format!("/portscanner/{number}/scan/x"))
+                .await,
+        ),
+    ];
+    for (status, answer) in answers {
+        assert_eq!(answer.status, status, "{}", answer.text);
+        assert_eq!(answer.headers["content-type"], "text/html; charset=utf-8");
+        assert!(answer.text.contains("Not possible"), "{}", answer.text);
+    }
+}
