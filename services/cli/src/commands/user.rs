@@ -84,7 +84,7 @@ struct PasswordArgument {
 struct Set {
     /// The user's name
     name: String,
-    /// viewer, operator or admin; needs --group or --all-groups as well
+    /// viewer, operator or admin
     #[arg(long, value_name = "ROLE")]
     role: Option<Role>,
     /// Only the targets of this group; may be given again
@@ -171,10 +171,16 @@ async fn set(arguments: Set) -> Result<ExitCode> {
     let Some(known) = users.into_iter().find(|user| user.name == *name) else {
         bail!("no user {name:?}: `portwatch user list` lists them");
     };
-    let mut scope = known.scope;
+    let mut scope = known.scope.clone();
     scope.role = arguments.role.unwrap_or(scope.role);
     if arguments.all_groups || !arguments.group.is_empty() {
         scope.groups = groups(&arguments.group);
+    }
+    if scope == known.scope && !arguments.new_password && arguments.password.password_file.is_none()
+    {
+        bail!(
+            "nothing to change: say --role, --group, --all-groups, --new-password or --password-file"
+        );
     }
     let made = arguments.new_password.then(credentials::password);
     let made = made.transpose()?;
