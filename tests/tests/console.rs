@@ -266,38 +266,7 @@ async fn it_runs_alone_on_postgresql() {
     let program = Console::log_in(&base, "anna", PASSWORD).await;
     assert_eq!(program.get("/api/servers").await, json!([]));
 
-    // A role counts at once; with a new password, whoever was logged in by the old one no longer is.
-    let audit = async |program: &Console| {
-        let (status, _) = program.call(Method::GET, "/api/v1/audit", None).await;
-        status.as_u16()
-    };
-    assert_eq!(audit(&program).await, 403);
-    let set = ["user", "set", "anna", "--role", "admin"];
-    succeeds(&set, &environment).await;
-    assert_eq!(audit(&program).await, 200);
-    let set = ["user", "set", "anna", "--new-password"];
-    let made = succeeds(&set, &environment).await;
-    assert_eq!(audit(&program).await, 401);
-    let password = made.trim().rsplit(' ').next().unwrap();
-    let program = Console::log_in(&base, "anna", password).await;
-    succeeds(&["user", "remove", "anna"], &environment).await;
-    assert_eq!(audit(&program).await, 401);
-    for (wrong, said) in [
-        (
-            vec!["user", "set", "bert", "--role", "admin"],
-            "no user \"bert\"",
-        ),
-        (vec!["user", "add", "b\ne"], "is no name"),
-        (vec!["user", "add", "bert", "--role", "king"], "king"),
-        (vec!["token", "revoke", "00"], "no token"),
-    ] {
-        let output = Portwatch::output(&wrong, &environment).await;
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(
-            output.status.code() == Some(2) && error.contains(said),
-            "{error}"
-        );
-    }
+    users_change(&environment, &base, program).await;
 
     let made = succeeds(
         &["token", "add", "nightly", "--role", "viewer"],
@@ -312,4 +281,39 @@ async fn it_runs_alone_on_postgresql() {
     );
     let (code, printed) = console.stop().await;
     assert_eq!(code, Some(0), "{printed}");
+}
+
+async fn users_change(environment: &[(&str, String)], base: &str, program: Console) {
+    // A role counts at once; with a new password, whoever was logged in by the old one no longer is.
+    let audit = async |program: &Console| {
+        let (status, _) = program.call(Method::GET, "/api/v1/audit", None).await;
+        status.as_u16()
+    };
+    assert_eq!(audit(&program).await, 403);
+    let set = ["user", "set", "anna", "--role", "admin"];
+    succeeds(&set, environment).await;
+    assert_eq!(audit(&program).await, 200);
+    let set = ["user", "set", "anna", "--new-password"];
+    let made = succeeds(&set, environment).await;
+    assert_eq!(audit(&program).await, 401);
+    let password = made.trim().rsplit(' ').next().unwrap();
+    let program = Console::log_in(base, "anna", password).await;
+    succeeds(&["user", "remove", "anna"], environment).await;
+    assert_eq!(audit(&program).await, 401);
+    for (wrong, said) in [
+        (
+            vec!["user", "set", "bert", "--role", "admin"],
+            "no user \"bert\"",
+        ),
+        (vec!["user", "add", "b\ne"], "is no name"),
+        (vec!["user", "add", "bert", "--role", "king"], "king"),
+        (vec!["token", "revoke", "00"], "no token"),
+    ] {
+        let output = Portwatch::output(&wrong, environment).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(2) && error.contains(said),
+            "{error}"
+        );
+    }
 }
