@@ -56,6 +56,7 @@ struct Shared {
 
 /// The console, to be served beside the health of the process.
 pub fn router(deps: Deps, settings: Settings) -> Router {
+    login::count_from_zero();
     let shared = Arc::new(Shared {
         deps,
         settings,

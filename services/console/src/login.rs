@@ -28,6 +28,16 @@ pub(crate) fn from(extensions: &Extensions) -> Option<IpAddr> {
     from.map(|ConnectInfo(address)| address.ip().to_canonical())
 }
 
+/// Shows the counts of logins before there is any.
+pub(crate) fn count_from_zero() {
+    count("refused", 0);
+    count("done", 0);
+}
+
+fn count(result: &'static str, more: u64) {
+    metrics::counter!("portwatch_console_logins_total", "result" => result).increment(more);
+}
+
 /// Checks the password, and makes a token that counts for so long.
 pub(crate) async fn log_in(
     shared: &Shared,
@@ -49,7 +59,7 @@ pub(crate) async fn log_in(
         tokio::task::spawn_blocking(move || is_password(&password, hash.as_deref())).await;
     if !checked.unwrap_or(false) {
         shared.throttle.failed(name, from, now);
-        metrics::counter!("portwatch_console_logins_total", "result" => "refused").increment(1);
+        count("refused", 1);
         let shown: String = name.chars().take(LONGEST_NAME).collect();
         tracing::warn!(user = shown, ?from, "a login was refused");
         return Err(Refusal::WrongPassword);
@@ -67,7 +77,7 @@ pub(crate) async fn log_in(
         return Err(Refusal::WrongPassword);
     }
     shared.throttle.succeeded(name, from);
-    metrics::counter!("portwatch_console_logins_total", "result" => "done").increment(1);
+    count("done", 1);
     tracing::info!(user = name, ?from, "logged in");
     Ok(fresh.token)
 }
