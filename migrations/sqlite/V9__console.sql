@@ -9,6 +9,9 @@ ALTER TABLE targets ADD COLUMN set_history INTEGER;
 ALTER TABLE targets ADD COLUMN set_by TEXT;
 UPDATE targets SET own_enabled = enabled, own_notify = notify, own_history = history;
 
+-- Whether somebody was told that the target is overdue: not in a zone that nobody works for, which is told itself.
+ALTER TABLE targets ADD COLUMN overdue_told INTEGER NOT NULL DEFAULT 1;
+
 -- The numbers under which programs written for Roxy-WI know servers and groups. Those that Roxy-WI has itself are its
 -- own; others begin after a million.
 CREATE TABLE numbers (

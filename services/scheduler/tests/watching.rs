@@ -10,6 +10,7 @@ use portwatch_domain::change::{About, ChangeKind};
 use portwatch_domain::job::Priority;
 use portwatch_domain::job::progress::Progress;
 use portwatch_scheduler::{Settings, claim};
+use portwatch_store::history::HistoryFilter;
 use portwatch_store::jobs::JobProgress;
 use portwatch_store::requests::{NewRequest, RequestKind, RunKind};
 use uuid::Uuid;
@@ -106,6 +107,12 @@ async fn a_zone_without_workers_is_told_once_and_once_more_when_they_are_back() 
     let zones = world.store.zones().await.unwrap();
     assert!(zones[0].work.unattended_since.is_some());
     assert_eq!(zones[0].changes, 1);
+    // Its target is overdue as well: it is marked so, and that is not told.
+    while world.store.overdue_targets().await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let state = world.store.target_states().await.unwrap().remove(0);
+    assert!(state.overdue_since.is_some());
 
     // What comes next is done by somebody.
     let job = world.job_of_run(2).await;
@@ -116,6 +123,13 @@ async fn a_zone_without_workers_is_told_once_and_once_more_when_they_are_back() 
         (zones[0].work.unattended_since, zones[0].changes),
         (None, 2)
     );
+    assert_eq!(world.store.overdue_targets().await.unwrap(), 0);
+    let kinds = [ChangeKind::TargetOverdue, ChangeKind::TargetScanned];
+    let of_target = HistoryFilter {
+        kinds: kinds.to_vec(),
+        ..HistoryFilter::of(world.target(), 10)
+    };
+    assert_eq!(world.store.history(of_target).await.unwrap(), []);
     world.end().await;
 }
 

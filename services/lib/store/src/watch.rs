@@ -27,8 +27,10 @@ pub struct Lateness {
     pub target: Target,
     /// When a scan of it was last complete.
     pub scanned_at: Option<Timestamp>,
-    /// Since when it is known to be overdue; `None` if that is not told yet.
+    /// Since when it is known to be overdue; `None` if that is not marked yet.
     pub overdue_since: Option<Timestamp>,
+    /// Whether that was told.
+    pub told: bool,
     /// How many changes of the target as a whole there were.
     pub changes: u64,
 }
@@ -80,7 +82,8 @@ pub trait Watch: Send + Sync {
     async fn zones(&self) -> Result<Vec<ZoneState>, StoreError>;
 
     /// Marks since when a zone is unattended, or that it is not, with what is told of it. `changes` is how many there
-    /// were: false, and nothing is saved, if there are more by now.
+    /// were: false, and nothing is saved, if there are more by now. When it is attended again, its targets that are
+    /// overdue without anybody having been told have as much time anew as they had after their last scan.
     async fn mark_zone(
         &self,
         zone: &Zone,

@@ -24,6 +24,10 @@ const LATE: &str = "(SELECT {} FROM targets t WHERE listed AND enabled AND overd
      (SELECT {} FROM targets t WHERE overdue_since IS NOT NULL \
      AND (scanned_at > overdue_since OR NOT listed OR NOT enabled) LIMIT $2)";
 
+const ANEW: &str = "UPDATE targets SET overdue_since = NULL, \
+     overdue_at = $2::timestamptz + greatest(overdue_at - coalesce(scanned_at, due_set_at), interval '0') \
+     WHERE zone = $1 AND overdue_since IS NOT NULL AND NOT overdue_told";
+
 const STATES: &str = "SELECT {}, t.source, t.set_enabled, t.set_notify, t.set_history, t.set_by, t.next_due_at, t.scanned_at, t.overdue_since, t.run, h.* FROM targets t \
      LEFT JOIN (SELECT target_id, count(*) AS hosts, count(*) FILTER (WHERE state = 'up') AS hosts_up, \
      sum(open_ports) FILTER (WHERE state = 'up') AS open_ports, sum(unexpected_open) AS unexpected_open, \
@@ -61,6 +65,12 @@ impl Watch for Postgres {
                 .await?;
             if marked == 1 {
                 tell(transaction, Subject::Zone(zone.clone()), &notice, now).await?;
+                if since.is_none() {
+                    let anew = transaction.prepare_cached(ANEW).await?;
+                    transaction
+                        .execute(&anew, &[&zone.as_str(), &cut(now)])
+                        .await?;
+                }
             }
             Ok(marked == 1)
         })
@@ -68,7 +78,8 @@ impl Watch for Postgres {
 
     async fn lateness(&self, now: Timestamp, limit: u32) -> Result<Vec<Lateness>, StoreError> {
         transaction!(self, "reading overdue targets", |transaction| {
-            let columns = format!("{}, t.scanned_at, t.overdue_since, t.changes", rows::TARGET);
+            let own = "t.scanned_at, t.overdue_since, t.overdue_told, t.changes";
+            let columns = format!("{}, {own}", rows::TARGET);
             let select = transaction
                 .prepare_cached(&LATE.replace("{}", &columns))
                 .await?;
@@ -80,6 +91,7 @@ impl Watch for Postgres {
                     target: rows::target(row)?.target()?,
                     scanned_at: row.try_get("scanned_at")?,
                     overdue_since: row.try_get("overdue_since")?,
+                    told: row.try_get("overdue_told")?,
                     changes: number("changes", row.try_get("changes")?)?,
                 })
             };
@@ -110,7 +122,7 @@ impl Watch for Postgres {
         transaction!(self, "marking a target", |transaction| {
             let mark = transaction
                 .prepare_cached(
-                    "UPDATE targets SET overdue_since = $3, changes = changes + $4 \
+                    "UPDATE targets SET overdue_since = $3, overdue_told = $4::bigint > 0, changes = changes + $4 \
                      WHERE id = $1 AND changes = $2 AND (overdue_since IS NULL) <> ($3::timestamptz IS NULL)",
                 )
                 .await?;

@@ -22,6 +22,10 @@ const LATE: &str = "SELECT * FROM (SELECT * FROM targets WHERE listed AND enable
      SELECT * FROM (SELECT * FROM targets WHERE overdue_since IS NOT NULL \
      AND (scanned_at > overdue_since OR NOT listed OR NOT enabled) LIMIT ?2)";
 
+const ANEW: &str = "UPDATE targets SET overdue_since = NULL, \
+     overdue_at = ?2 + max(overdue_at - coalesce(scanned_at, due_set_at), 0) \
+     WHERE zone = ?1 AND overdue_since IS NOT NULL AND NOT overdue_told";
+
 const STATES: &str = "SELECT t.*, coalesce(h.hosts, 0) AS hosts, coalesce(h.up, 0) AS hosts_up, \
      coalesce(h.open, 0) AS open_ports, coalesce(h.unexpected, 0) AS unexpected_open, \
      coalesce(h.missing, 0) AS expected_closed FROM targets t \
@@ -73,6 +77,10 @@ impl Watch for Sqlite {
                 )?
                 .execute(params![zone.as_str(), signed(changes), since])?;
             if marked == 1 {
+                if since.is_none() {
+                    let anew = params![zone.as_str(), now.as_microsecond()];
+                    transaction.prepare_cached(ANEW)?.execute(anew)?;
+                }
                 tell(transaction, Subject::Zone(zone), &notice, now)?;
             }
             Ok(marked == 1)
@@ -85,19 +93,21 @@ impl Watch for Sqlite {
             let params = params![now.as_microsecond(), limit];
             let found = rows::select(transaction, LATE, params, |row| {
                 let (scanned_at, overdue_since) = late(row)?;
-                let changes: i64 = row.get("changes")?;
-                Ok((rows::target(row)?, scanned_at, overdue_since, changes))
+                let (told, changes) = (row.get("overdue_told")?, row.get::<_, i64>("changes")?);
+                Ok((rows::target(row)?, scanned_at, overdue_since, told, changes))
             })?;
-            let late = found
-                .into_iter()
-                .map(|(columns, scanned_at, overdue_since, changes)| {
-                    Ok(Lateness {
-                        target: columns.target()?,
-                        scanned_at,
-                        overdue_since,
-                        changes: number("changes", changes)?,
-                    })
-                });
+            let late =
+                found
+                    .into_iter()
+                    .map(|(columns, scanned_at, overdue_since, told, changes)| {
+                        Ok(Lateness {
+                            target: columns.target()?,
+                            scanned_at,
+                            overdue_since,
+                            told,
+                            changes: number("changes", changes)?,
+                        })
+                    });
             late.collect()
         })
         .await
@@ -126,7 +136,7 @@ impl Watch for Sqlite {
             let since = overdue_since.map(Timestamp::as_microsecond);
             let marked = transaction
                 .prepare_cached(
-                    "UPDATE targets SET overdue_since = ?3, changes = changes + ?4 \
+                    "UPDATE targets SET overdue_since = ?3, overdue_told = ?4, changes = changes + ?4 \
                      WHERE id = ?1 AND changes = ?2 AND (overdue_since IS NULL) <> (?3 IS NULL)",
                 )?
                 .execute(params![

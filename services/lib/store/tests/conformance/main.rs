@@ -103,6 +103,7 @@ on_both! {
         a_zone_shows_whether_anybody_works_for_it,
         in_an_unattended_zone_nothing_is_made_again,
         a_target_that_is_not_scanned_is_overdue_once,
+        what_was_overdue_in_an_unattended_zone_has_its_time_anew,
         a_marked_target_that_is_no_longer_watched_is_shown,
         targets_that_stand_ahead_of_the_clock_are_brought_forward,
         what_names_resolve_to_is_kept_and_state_can_follow,

@@ -145,9 +145,42 @@ pub async fn a_target_that_is_not_scanned_is_overdue_once(store: Store) {
     let scanned = store.lateness(at(10_100), 9).await.unwrap();
     assert_eq!(scanned[0].scanned_at, Some(at(10_100)));
     assert_eq!(scanned[0].overdue_since, Some(at(10_000)));
-    assert_eq!(scanned[0].changes, 1);
+    assert_eq!((scanned[0].changes, scanned[0].told), (1, true));
     assert!(mark(1, None, None).await, "that nobody is told of");
     assert_eq!(store.lateness(at(900), 9).await.unwrap(), []);
+}
+
+pub async fn what_was_overdue_in_an_unattended_zone_has_its_time_anew(store: Store) {
+    let target = target("a");
+    sync(&store, std::slice::from_ref(&target)).await;
+    let late = store.lateness(at(10_000), 9).await.unwrap();
+    assert_eq!(late.len(), 1);
+    // Nobody is told of it: its zone is told of.
+    let since = Some(at(10_000));
+    let mark = store.mark_target(target.id, 0, since, None, at(10_000));
+    assert!(mark.await.unwrap());
+    assert_eq!(
+        store.overdue_targets().await.unwrap(),
+        1,
+        "it is, all the same"
+    );
+
+    let zone = store.zones().await.unwrap().remove(0).zone;
+    for (changes, since) in [(0, Some(at(10_000))), (1, None)] {
+        assert_eq!(store.overdue_targets().await.unwrap(), 1);
+        let begins = since.is_some();
+        let notice = notice(
+            u128::from(changes) + 1,
+            Transition::Unattended { begins },
+            at(20_000),
+        );
+        let mark = store.mark_zone(&zone, changes, since, notice, at(20_000));
+        assert!(mark.await.unwrap());
+    }
+    assert_eq!(store.overdue_targets().await.unwrap(), 0);
+    assert_eq!(store.lateness(at(20_100), 9).await.unwrap(), []);
+    let late = store.lateness(at(30_000), 9).await.unwrap();
+    assert_eq!(late[0].overdue_since, None, "nobody scans it after all");
 }
 
 pub async fn a_marked_target_that_is_no_longer_watched_is_shown(store: Store) {
