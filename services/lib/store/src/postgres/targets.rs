@@ -14,7 +14,7 @@ use crate::columns::{Unreadable, cut};
 use crate::targets::sync::{self, Plan, Set, Stored, Wanted, by_name, plan};
 use crate::targets::{SetSwitches, Synced, Targets};
 
-/// The key of the advisory lock under which one process syncs at a time.
+/// The key of the advisory lock under which one process syncs or sets switches at a time.
 const LOCK: i64 = 0x706f_7274_7379_6e63;
 
 /// How much longer than other calls a sync may take: it writes all targets of a source, or none.
@@ -99,6 +99,10 @@ impl Targets for Postgres {
     ) -> Result<Option<Switches>, StoreError> {
         let by = by.to_owned();
         transaction!(self, "setting switches", |transaction| {
+            // A sync reads what is set, and writes later what counts by it.
+            transaction
+                .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+                .await?;
             let sql = "SELECT {} FROM targets t WHERE id = $1 AND listed FOR UPDATE";
             let Some(row) = read(transaction, sql, &[&target.0]).await?.pop() else {
                 return Ok(None);
