@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portwatch_console::SetAtSource;
+use portwatch_console::{NotSet, SetAtSource};
+use portwatch_scheduler::roxy_wi::SetError;
 use portwatch_scheduler::{RoxyWi, Source};
 use portwatch_store::Store;
 
@@ -20,9 +21,18 @@ pub fn sources(
     let set: SetAtSource = Arc::new(move |target, switching| {
         let (store, roxy_wi) = (store.clone(), roxy_wi.clone());
         Box::pin(async move {
-            let roxy_wi = roxy_wi.ok_or_else(|| NO_ROXY_WI.to_owned())?;
-            let set = roxy_wi.set_of(&store, target, switching).await;
-            set.map(|_| ()).map_err(|error| error.to_string())
+            let roxy_wi = roxy_wi.ok_or_else(|| NotSet::Refused(NO_ROXY_WI.to_owned()))?;
+            match roxy_wi.set_of(&store, target, switching).await {
+                Ok(_) => Ok(()),
+                Err(error @ SetError::Later { .. }) => {
+                    tracing::warn!(%error, "switches were set, and are taken over later");
+                    Ok(())
+                }
+                Err(error @ (SetError::Sync(_) | SetError::NotKept(_))) => {
+                    Err(NotSet::Failed(error.to_string()))
+                }
+                Err(error) => Err(NotSet::Refused(error.to_string())),
+            }
         })
     });
     BTreeMap::from([(Source::RoxyWi.as_str(), set)])

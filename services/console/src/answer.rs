@@ -39,6 +39,9 @@ pub(crate) enum Refusal {
     /// It cannot be as things stand.
     #[error("{0}")]
     Conflict(String),
+    /// Where the switches are kept does not answer.
+    #[error("{0}")]
+    Source(String),
     /// The name or the password is wrong.
     #[error("the login or the password is wrong")]
     WrongPassword,
@@ -62,6 +65,7 @@ impl Refusal {
             Self::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::Wrong(_) | Self::WrongFields(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Source(_) => StatusCode::BAD_GATEWAY,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -25,7 +25,7 @@ use portwatch_domain::target::{Switching, TargetId};
 use portwatch_store::Store;
 use tokio::sync::Semaphore;
 
-pub use settings::Settings;
+pub use settings::{InvalidSettings, Settings};
 
 use login::PASSWORDS_AT_ONCE;
 use throttle::Throttle;
@@ -33,9 +33,18 @@ use throttle::Throttle;
 /// What is longer is no request of ours.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Sets switches where a source keeps them itself, and takes them over. The error says why not, in words.
+/// Why a source has not set switches, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSet {
+    /// It is not to be set from here.
+    Refused(String),
+    /// It could not be asked.
+    Failed(String),
+}
+
+/// Sets switches where a source keeps them itself.
 pub type SetAtSource =
-    Arc<dyn Fn(TargetId, Switching) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+    Arc<dyn Fn(TargetId, Switching) -> BoxFuture<'static, Result<(), NotSet>> + Send + Sync>;
 
 /// What the console works with.
 #[derive(Clone)]
@@ -55,7 +64,11 @@ struct Shared {
 }
 
 /// The console, to be served beside the health of the process.
-pub fn router(deps: Deps, settings: Settings) -> Router {
+///
+/// # Errors
+/// If a setting cannot be.
+pub fn router(deps: Deps, settings: Settings) -> Result<Router, InvalidSettings> {
+    let settings = settings.checked()?;
     login::count_from_zero();
     let shared = Arc::new(Shared {
         deps,
@@ -63,10 +76,10 @@ pub fn router(deps: Deps, settings: Settings) -> Router {
         throttle: Throttle::default(),
         checks: Semaphore::new(PASSWORDS_AT_ONCE),
     });
-    Router::new()
+    Ok(Router::new()
         .merge(roxy_wi::routes())
         .merge(api::routes())
         .merge(pages::routes())
         .layer(DefaultBodyLimit::max(MOST_BYTES))
-        .with_state(shared)
+        .with_state(shared))
 }

@@ -38,6 +38,15 @@ fn count(result: &'static str, more: u64) {
     metrics::counter!("portwatch_console_logins_total", "result" => result).increment(more);
 }
 
+fn may_try(shared: &Shared, name: &str, from: Option<IpAddr>) -> Result<(), Refusal> {
+    match shared.throttle.wait(name, from, Timestamp::now()) {
+        None => Ok(()),
+        Some(wait) => Err(Refusal::TooMany {
+            seconds: wait.as_secs() + 1,
+        }),
+    }
+}
+
 /// Checks the password, and makes a token that counts for so long.
 pub(crate) async fn log_in(
     shared: &Shared,
@@ -45,14 +54,13 @@ pub(crate) async fn log_in(
     from: Option<IpAddr>,
     lasts: SignedDuration,
 ) -> Result<String, Refusal> {
-    let now = Timestamp::now();
-    if let Some(wait) = shared.throttle.wait(name, from, now) {
-        let seconds = wait.as_secs() + 1;
-        return Err(Refusal::TooMany { seconds });
-    }
+    may_try(shared, name, from)?;
     let Ok(Ok(_turn)) = tokio::time::timeout(PATIENCE, shared.checks.acquire()).await else {
         return Err(Refusal::TooMany { seconds: 1 });
     };
+    // Once more: those who came before have failed meanwhile, and many can come at once.
+    may_try(shared, name, from)?;
+    let now = Timestamp::now();
     let store = &shared.deps.store;
     let hash = store.password_of(name).await?;
     let checked =

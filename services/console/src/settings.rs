@@ -21,3 +21,40 @@ impl Default for Settings {
         }
     }
 }
+
+/// A setting cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("console.{key}: a login lasts from a minute to a year: write it as 12h or 30m")]
+pub struct InvalidSettings {
+    key: &'static str,
+}
+
+impl Settings {
+    /// The same, if they can be.
+    pub(crate) fn checked(self) -> Result<Self, InvalidSettings> {
+        let shortest = SignedDuration::from_mins(1);
+        let longest = SignedDuration::from_hours(365 * 24);
+        for (key, lasts) in [("session", self.session), ("token", self.token)] {
+            if !(shortest..=longest).contains(&lasts) {
+                return Err(InvalidSettings { key });
+            }
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_lasts_for_a_sensible_time() {
+        let usual = Settings::default();
+        assert!(usual.checked().is_ok());
+        for wrong in [-1, 0, 59, 366 * 24 * 3600] {
+            let session = SignedDuration::from_secs(wrong);
+            let refused = Settings { session, ..usual }.checked();
+            assert_eq!(refused.map(|_| ()), Err(InvalidSettings { key: "session" }));
+        }
+    }
+}

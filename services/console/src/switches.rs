@@ -6,10 +6,10 @@ use portwatch_domain::target::Switching;
 use portwatch_store::access::AuditEntry;
 use portwatch_store::targets::SetSwitches;
 
-use crate::Shared;
 use crate::answer::Refusal;
 use crate::caller::Caller;
 use crate::servers::Server;
+use crate::{NotSet, Shared};
 
 /// Sets switches of a server that the caller sees.
 pub(crate) async fn set(
@@ -23,7 +23,10 @@ pub(crate) async fn set(
     let now = Timestamp::now();
     if let Some(at_source) = shared.deps.sources.get(server.state.source.as_str()) {
         let set = at_source(target.id, switching).await;
-        set.map_err(Refusal::Conflict)?;
+        set.map_err(|cause| match cause {
+            NotSet::Refused(words) => Refusal::Conflict(words),
+            NotSet::Failed(words) => Refusal::Source(words),
+        })?;
         store
             .note(AuditEntry {
                 at: now,

@@ -248,7 +248,7 @@ fn served(
         sources: sources(store, roxy_wi),
         store: store.clone(),
     };
-    let console = portwatch_console::router(console, settings.console);
+    let console = portwatch_console::router(console, settings.console)?;
     Ok(console.merge(api.unwrap_or_default()))
 }
 

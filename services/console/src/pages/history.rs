@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use minijinja::{Value, context};
-use portwatch_domain::access::Role;
 use portwatch_store::history::{HistoryFilter, HistoryRow};
 use serde::Deserialize;
 
@@ -49,10 +48,8 @@ pub(super) async fn show(
     let shown: Vec<_> = shown.map(|row| row.value()).collect();
     let with = context! {
         caller => caller.name,
-        may_set => caller.scope.may(Role::Operator),
         number => server.number,
         name => &target.name,
-        group => &target.group,
         history => target.switches.history,
         query => html::query(&query.search),
         search => query.search,
@@ -78,7 +75,7 @@ impl Row {
         let change = &row.change;
         let port = change.transition.port()?;
         Some(Self {
-            status: status(change.kind())?,
+            status: status(change)?,
             host: row.ip().map(|ip| ip.to_string()).unwrap_or_default(),
             port: format!("{}/{}", port.number, port.protocol),
             service: service(change).unwrap_or_default(),

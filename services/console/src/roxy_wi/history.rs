@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use portwatch_domain::change::{Change, ChangeKind, Transition};
 use portwatch_domain::ports::service_name;
-use portwatch_domain::snapshot::Service;
+use portwatch_domain::snapshot::{PortState, Service};
 use portwatch_store::history::HistoryFilter;
 use serde_json::{Value, json};
 
@@ -46,17 +46,24 @@ fn entry(change: &Change) -> Option<Value> {
     let port = change.transition.port()?;
     Some(json!({
         "port": port.number,
-        "status": status(change.kind())?,
+        "status": status(change)?,
         "service_name": service(change).unwrap_or_default(),
         "date": change.at.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
     }))
 }
 
-/// Roxy-WI's word for it: a port that answers no longer is closed.
-pub(crate) const fn status(kind: ChangeKind) -> Option<&'static str> {
-    match kind {
-        ChangeKind::PortOpened => Some("opened"),
-        ChangeKind::PortClosed | ChangeKind::PortFiltered => Some("closed"),
+/// Roxy-WI's word for it: a port that was open and answers no longer is closed. One that was not open, and still is
+/// not, did neither.
+pub(crate) const fn status(change: &Change) -> Option<&'static str> {
+    match change.transition {
+        Transition::Port {
+            after: PortState::Open,
+            ..
+        } => Some("opened"),
+        Transition::Port {
+            before: PortState::Open,
+            ..
+        } => Some("closed"),
         _ => None,
     }
 }
@@ -69,4 +76,53 @@ pub(crate) fn service(change: &Change) -> Option<String> {
     };
     let usual = || change.transition.port().and_then(service_name);
     found.or_else(usual).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use portwatch_domain::change::{ChangeId, Severity};
+    use portwatch_domain::ports::Port;
+    use portwatch_domain::snapshot::{Answer, Evidence};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_open_closes() {
+        use PortState::{Closed, Filtered, Open, Unknown};
+        let cases = [
+            (Closed, Open, Some("opened")),
+            (Filtered, Open, Some("opened")),
+            (Unknown, Open, Some("opened")),
+            (Open, Closed, Some("closed")),
+            (Open, Filtered, Some("closed")),
+            (Closed, Filtered, None),
+            (Filtered, Closed, None),
+            (Unknown, Closed, None),
+        ];
+        for (before, after, expected) in cases {
+            let transition = Transition::Port {
+                port: Port::tcp(22),
+                before,
+                after,
+                evidence: Evidence {
+                    answer: Answer::SynAck,
+                    ttl: None,
+                    rtt: None,
+                    probes: 1,
+                },
+                expected: false,
+                service: None,
+            };
+            let change = Change {
+                id: ChangeId(Uuid::nil()),
+                severity: Severity::Info,
+                transition,
+                quiet: false,
+                at: Timestamp::UNIX_EPOCH,
+            };
+            assert_eq!(status(&change), expected, "{before} → {after}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Logging in to the pages, staying so, and being kept out.
 
 use axum::http::Method;
+use futures_util::future::join_all;
 use portwatch_domain::access::Role;
 use serde_json::json;
 
@@ -141,4 +142,16 @@ async fn where_nobody_is_a_user_the_page_says_how_to_make_one() {
     site.user("anna", Role::Viewer, None).await;
     let page = site.send(Method::GET, "/login", &[], "").await;
     assert!(!page.text.contains("portwatch user add"), "{}", page.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_that_come_all_at_once_are_no_more_than_others() {
+    let site = Site::new().await;
+    site.user("anna", Role::Viewer, None).await;
+    let body = json!({"login": "anna", "password": "wrong"}).to_string();
+    let guesses = (0..60).map(|_| site.send(Method::POST, "/api/login", &[], &body));
+    let answers = join_all(guesses).await;
+    let tried = answers.iter().filter(|answer| answer.status == 401).count();
+    // Five are free, and four are checked at once; on a slow machine the first waits end meanwhile.
+    assert!((5..20).contains(&tried), "{tried} of 60 were tried");
 }

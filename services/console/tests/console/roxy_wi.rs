@@ -258,6 +258,9 @@ async fn switches_that_a_source_keeps_are_set_there() {
     let refused = site.post(&token, path, r#"{"history":false}"#).await;
     assert_eq!(refused.status, 409);
     assert_eq!(refused.json()["error"], "the source does not want to");
+    let failed = site.post(&token, path, r#"{"enabled":false}"#).await;
+    assert_eq!(failed.status, 502);
+    assert_eq!(failed.json()["error"], "the source does not answer");
     assert_eq!(site.asked.lock().unwrap().len(), 1);
 }
 

@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use portwatch_console::{Deps, SetAtSource, Settings, credentials, router};
+use portwatch_console::{Deps, NotSet, SetAtSource, Settings, credentials, router};
 use portwatch_domain::access::{Groups, Role, Scope};
 use portwatch_domain::change::diff::diff;
 use portwatch_domain::job::JobId;
@@ -101,7 +101,7 @@ impl Site {
             store: store.clone(),
             sources: BTreeMap::from([("elsewhere", source(&asked))]),
         };
-        let console = router(deps, Settings::default());
+        let console = router(deps, Settings::default()).unwrap();
         Self {
             store,
             console,
@@ -239,7 +239,10 @@ fn source(asked: &Asked) -> SetAtSource {
         let asked = asked.clone();
         Box::pin(async move {
             if switching.history == Some(false) {
-                return Err("the source does not want to".to_owned());
+                return Err(NotSet::Refused("the source does not want to".to_owned()));
+            }
+            if switching.enabled == Some(false) {
+                return Err(NotSet::Failed("the source does not answer".to_owned()));
             }
             asked.lock().unwrap().push((target, switching));
             Ok(())

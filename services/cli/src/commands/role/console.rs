@@ -32,7 +32,7 @@ pub async fn run(
         sources: sources(&store, roxy_wi.as_ref()),
         store: store.clone(),
     };
-    let console = portwatch_console::router(deps, settings.console);
+    let console = portwatch_console::router(deps, settings.console)?;
     let end = CancellationToken::new();
     let address = health::serve(listen, readiness, metrics, Some(console), end.clone()).await?;
     tracing::info!(role = "console", version = env!("CARGO_PKG_VERSION"), %address, "starting");
