@@ -215,7 +215,9 @@ async fn somebody_looks_at_it_in_a_browser() {
 
     // A tick is enough, and it lasts.
     browser.click("section:first-of-type [name=notify]").await;
-    browser.shows("Set by anna: notify off").await;
+    browser
+        .shows("Set by hand: notify off (last by anna)")
+        .await;
     assert_eq!(site.target("lb-1").await["notify"], false);
 
     browser

@@ -160,6 +160,8 @@ fn soon(target: &Target, together: usize, now: Timestamp) -> Soon {
 /// What has to be written when somebody sets switches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Set {
+    /// What was asked for.
+    asked: SetSwitches,
     /// All that is set now in the place of what the source says.
     pub(crate) by_hand: Switching,
     /// What counts.
@@ -169,8 +171,8 @@ pub(crate) struct Set {
 }
 
 /// Plans to set switches of a stored target.
-pub(crate) fn set(row: Stored, set: SetSwitches, now: Timestamp) -> Result<Set, Unreadable> {
-    let set = match set {
+pub(crate) fn set(row: Stored, asked: SetSwitches, now: Timestamp) -> Result<Set, Unreadable> {
+    let set = match asked {
         SetSwitches::These(these) => these.on_top_of(row.set, row.own),
         SetSwitches::AsConfigured => Switching::default(),
     };
@@ -178,6 +180,7 @@ pub(crate) fn set(row: Stored, set: SetSwitches, now: Timestamp) -> Result<Set, 
     let is_enabled_now = switches.enabled && !row.columns.enabled;
     let target = row.columns.target()?;
     Ok(Set {
+        asked,
         by_hand: set,
         switches,
         soon: is_enabled_now.then(|| soon(&target, 1, now)),
@@ -185,13 +188,11 @@ pub(crate) fn set(row: Stored, set: SetSwitches, now: Timestamp) -> Result<Set, 
 }
 
 impl Set {
-    /// What is on record of it, in words.
+    /// What is on record of it, in words: what was asked for, and not what others had set before.
     pub(crate) fn detail(&self) -> String {
-        let set = self.by_hand.to_string();
-        if set.is_empty() {
-            "as configured".to_owned()
-        } else {
-            set
+        match self.asked {
+            SetSwitches::These(these) => these.to_string(),
+            SetSwitches::AsConfigured => "as configured".to_owned(),
         }
     }
 }

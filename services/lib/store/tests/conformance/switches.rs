@@ -90,6 +90,8 @@ pub async fn a_source_that_comes_to_say_the_same_is_followed_again(store: Store)
         let set = store.set_switches(listed.id, these(None, Some(is_on)), "anna", at(1));
         assert_eq!(set.await.unwrap().unwrap().notify, is_on);
     }
+    let log = store.audit(1).await.unwrap();
+    assert_eq!(log[0].detail, "notify on", "what was asked for");
     let quiet = Target {
         switches: Switches {
             notify: false,
