@@ -20,31 +20,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use futures_util::future::BoxFuture;
-use portwatch_domain::target::{Switching, TargetId};
 use portwatch_store::Store;
 use tokio::sync::Semaphore;
 
 pub use settings::{InvalidSettings, Settings};
+pub use switches::{NotSet, SetAtSource};
 
 use login::PASSWORDS_AT_ONCE;
 use throttle::Throttle;
 
 /// What is longer is no request of ours.
 const MOST_BYTES: usize = 64 * 1024;
-
-/// Why a source has not set switches, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotSet {
-    /// It is not to be set from here.
-    Refused(String),
-    /// It could not be asked.
-    Failed(String),
-}
-
-/// Sets switches where a source keeps them itself.
-pub type SetAtSource =
-    Arc<dyn Fn(TargetId, Switching) -> BoxFuture<'static, Result<(), NotSet>> + Send + Sync>;
 
 /// What the console works with.
 #[derive(Clone)]

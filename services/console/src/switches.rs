@@ -1,15 +1,31 @@
 //! Setting switches: in the store, or where a target's source keeps them itself.
 
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use portwatch_domain::access::Role;
-use portwatch_domain::target::Switching;
+use portwatch_domain::target::{Switching, TargetId};
 use portwatch_store::access::AuditEntry;
 use portwatch_store::targets::SetSwitches;
 
+use crate::Shared;
 use crate::answer::Refusal;
 use crate::caller::Caller;
 use crate::servers::Server;
-use crate::{NotSet, Shared};
+
+/// Why a source has not set switches, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSet {
+    /// It is not to be set from here.
+    Refused(String),
+    /// It could not be asked.
+    Failed(String),
+}
+
+/// Sets switches where a source keeps them itself.
+pub type SetAtSource =
+    Arc<dyn Fn(TargetId, Switching) -> BoxFuture<'static, Result<(), NotSet>> + Send + Sync>;
 
 /// Sets switches of a server that the caller sees.
 pub(crate) async fn set(

@@ -134,6 +134,8 @@ async fn one_that_never_answers_is_left_after_a_while() {
     let started = tokio::time::Instant::now();
     let failed = sending.await.unwrap().unwrap_err();
     assert_eq!(failed.failure, Failure::Temporary { retry_after: None });
-    assert!(started.elapsed() <= Duration::from_secs(15));
+    // Timers end at the next full millisecond, which can be after the 15 s.
+    let waited = started.elapsed();
+    assert!(waited < Duration::from_secs(16), "{waited:?}");
     drop(stream);
 }
